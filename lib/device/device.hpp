@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One interface for every kind of device (Linux: net_device): DPDK port, loopback, in-memory port.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mac.hpp"
+#include "base/result.hpp"
+#include "device/drops.hpp"
+#include "packet/burst.hpp"
+#include "packet/turn.hpp"
+
+namespace linnet::device {
+
+inline constexpr unsigned kMaxDevices = 64;  // indexes 0..63; what users see is index + 1
+inline constexpr unsigned kMaxQueues = 16;   // one a lane
+
+enum class Kind : std::uint8_t { Port, Loopback, Memory };
+
+// Written by the lane that owns the queue, read by the control core.
+struct alignas(64) QueueCounters {
+  packet::Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+  packet::Counter rx_dropped;  // frames the layers above dropped with a link or device reason
+  packet::Counter tx_dropped;  // frames that could not be handed to the driver
+};
+
+// Sums over a device's queues, plus what only the driver knows.
+struct Statistics {
+  std::uint64_t rx_packets = 0, rx_bytes = 0, rx_errors = 0, rx_dropped = 0, rx_missed = 0;
+  std::uint64_t rx_no_buffer = 0;  // the pool was empty when the driver wanted a buffer
+  std::uint64_t tx_packets = 0, tx_bytes = 0, tx_errors = 0, tx_dropped = 0;
+};
+
+class Device {
+ public:
+  Device(Kind kind, std::string name) : kind_(kind), name_(std::move(name)) {}
+  virtual ~Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  Kind kind() const { return kind_; }
+  const std::string& name() const { return name_; }
+  std::uint16_t index() const { return index_; }  // given by the DeviceTable
+
+  // Facts that lanes read while the control core may change them.
+  MacAddress mac() const { return unpack(mac_.load(std::memory_order_relaxed)); }
+  std::uint64_t mac_packed() const { return mac_.load(std::memory_order_relaxed); }
+  std::uint32_t mtu() const { return mtu_.load(std::memory_order_relaxed); }  // bytes of IP packet
+  bool admin_up() const { return admin_up_.load(std::memory_order_relaxed); }
+  bool link_up() const { return link_up_.load(std::memory_order_relaxed); }
+  bool running() const { return admin_up() && link_up(); }
+  bool promiscuous() const { return promiscuous_.load(std::memory_order_relaxed); }
+  bool all_multicast() const { return all_multicast_.load(std::memory_order_relaxed); }
+  bool gone() const { return gone_.load(std::memory_order_relaxed); }  // unplugged
+  bool loopback() const { return kind_ == Kind::Loopback; }
+
+  // Control core. Each leaves the device unchanged where it returns an error.
+  virtual Result<> set_admin_up(bool up);
+  virtual Result<> set_mtu(std::uint32_t bytes);
+  virtual Result<> set_mac(MacAddress mac);
+  virtual Result<> set_promiscuous(bool on);
+  virtual Result<> set_all_multicast(bool on);
+  // Asks the driver for the link state and publishes it; the control core calls it now and then.
+  virtual void refresh_link() {}
+  // The driver's own account, added to our queue counters.
+  virtual Statistics statistics() const;
+  virtual std::uint32_t min_mtu() const { return 68; }
+  virtual std::uint32_t max_mtu() const { return 65535; }
+  // Facts for `show`: driver name, offloads in use, and the like.
+  virtual std::string driver() const { return "memory"; }
+
+  // Data path, lane's own queue. `receive` appends up to `burst.room()` frames (data() at the
+  // Ethernet header, Meta reset, input_device set), counts them in the queue's counters, and
+  // returns how many. `transmit` takes frames from the front and returns how many it took; the rest
+  // stays.
+  virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
+  virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;
+
+  // Sleeping: a descriptor that becomes readable when `queue` has frames, -1 where the device has
+  // none and must be polled. `arm_receive_wakeup(true)` before sleeping, false after.
+  virtual int receive_wakeup_fd(unsigned /*queue*/) { return -1; }
+  virtual bool arm_receive_wakeup(unsigned /*queue*/, bool /*on*/) { return false; }
+
+  QueueCounters& counters(unsigned queue) { return counters_[queue]; }
+
+ protected:
+  void publish_mac(MacAddress mac) { mac_.store(mac.packed(), std::memory_order_relaxed); }
+  void publish_mtu(std::uint32_t bytes) { mtu_.store(bytes, std::memory_order_relaxed); }
+  void publish_link(bool up) { link_up_.store(up, std::memory_order_relaxed); }
+  void publish_gone() { gone_.store(true, std::memory_order_relaxed); }
+
+ private:
+  friend class DeviceTable;
+  static MacAddress unpack(std::uint64_t packed) {
+    std::array<std::uint8_t, 6> bytes;
+    for (unsigned i = 0; i < 6; ++i)
+      bytes[i] = static_cast<std::uint8_t>(packed >> (8 * i));
+    return MacAddress(bytes);
+  }
+
+  const Kind kind_;
+  const std::string name_;
+  std::uint16_t index_ = packet::kNoDevice;
+  std::atomic<std::uint64_t> mac_{0};
+  std::atomic<std::uint32_t> mtu_{1500};
+  std::atomic<bool> admin_up_{false};
+  std::atomic<bool> link_up_{false};
+  std::atomic<bool> promiscuous_{false};
+  std::atomic<bool> all_multicast_{false};
+  std::atomic<bool> gone_{false};
+  std::array<QueueCounters, kMaxQueues> counters_;
+};
+
+// All devices, by index and by name. Filled by the control core before lanes run; a device lives as
+// long as the table.
+class DeviceTable {
+ public:
+  // Refuses a name that is taken, empty, longer than 15 bytes or with spaces or slashes (as Linux).
+  Result<Device*> add(std::unique_ptr<Device> device);
+
+  Device* at(unsigned index) const { return index < kMaxDevices ? slots_[index] : nullptr; }
+  Device* find(std::string_view name) const;
+  unsigned size() const { return static_cast<unsigned>(devices_.size()); }
+  const std::vector<std::unique_ptr<Device>>& all() const { return devices_; }
+
+ private:
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::array<Device*, kMaxDevices> slots_{};
+};
+
+}  // namespace linnet::device

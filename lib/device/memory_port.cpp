@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "device/memory_port.hpp"
+
+namespace linnet::device {
+
+MemoryPort::MemoryPort(std::string name, MacAddress mac, std::uint32_t mtu)
+    : Device(Kind::Memory, std::move(name)) {
+  publish_mac(mac);
+  publish_mtu(mtu);
+  publish_link(true);
+}
+
+MemoryPort::~MemoryPort() {
+  for (auto* list : {&inbound_, &outbound_}) {
+    for (packet::Packet& frame : *list)
+      rte_pktmbuf_free(frame.release());
+  }
+}
+
+packet::Packet MemoryPort::take() {
+  if (outbound_.empty()) return packet::Packet();
+  packet::Packet frame = std::move(outbound_.front());
+  outbound_.pop_front();
+  return frame;
+}
+
+unsigned MemoryPort::receive(unsigned queue, packet::Burst& burst) {
+  unsigned count = 0;
+  std::uint64_t bytes = 0;
+  while (!inbound_.empty() && !burst.full()) {
+    packet::Packet frame = std::move(inbound_.front());
+    inbound_.pop_front();
+    frame.reset_meta();
+    frame.meta().input_device = index();
+    bytes += frame.length();
+    burst.push(std::move(frame));
+    ++count;
+  }
+  counters(queue).rx_packets.add(count);
+  counters(queue).rx_bytes.add(bytes);
+  return count;
+}
+
+unsigned MemoryPort::transmit(unsigned queue, packet::Burst& burst) {
+  unsigned count = 0;
+  std::uint64_t bytes = 0;
+  while (count < burst.size() && outbound_.size() < ring_size_) {
+    packet::Packet frame = burst.take(count++);
+    bytes += frame.length();
+    outbound_.push_back(std::move(frame));
+  }
+  burst.remove_front(count);
+  counters(queue).tx_packets.add(count);
+  counters(queue).tx_bytes.add(bytes);
+  return count;
+}
+
+}  // namespace linnet::device

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The way out of an IPv4 packet (Linux: ip_queue_xmit, ip_local_out, ip_output, ip_finish_output).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/ipv4.hpp"
+#include "base/siphash.hpp"
+#include "device/device.hpp"
+#include "hook/hook.hpp"
+#include "ip/drops.hpp"
+#include "ip/settings.hpp"
+#include "packet/turn.hpp"
+#include "route/addresses.hpp"
+#include "route/tables.hpp"
+
+namespace linnet::ip {
+
+// What a local protocol asks for when it sends.
+struct SendRequest {
+  Ipv4Address destination;
+  Ipv4Address source{};  // any: chosen from the route
+  std::uint8_t protocol = 0;
+  std::uint8_t tos = 0;
+  std::uint8_t ttl = 0;  // 0: ip_default_ttl
+  bool dont_fragment = false;
+  bool check_source = true;                         // the source must be an address of ours
+  std::uint16_t output_device = packet::kNoDevice;  // any
+  std::uint32_t mark = 0;
+  std::span<const std::byte> options{};  // padded to a multiple of 4, at most 40 bytes
+};
+
+// How a send ended; the packet is gone in every case (dropped by name unless Sent).
+enum class SendResult : std::uint8_t { Sent, NoRoute, Prohibited, NoSource, TooLong, NoBuffer };
+
+// What a local protocol may learn before it sends: route, source and MTU (Linux: ip_route_output).
+struct OutputRoute {
+  const route::Route* route = nullptr;  // nullptr: unreachable
+  const route::NextHop* hop = nullptr;
+  Ipv4Address source;
+  Ipv4Address next_hop;
+  std::uint16_t device = packet::kNoDevice;
+  std::uint32_t mtu = 0;
+};
+
+class Output {
+ public:
+  Output(const device::DeviceTable& devices, const route::Tables& tables,
+         const route::Addresses& addresses, hook::Hooks& hooks, const Settings& settings,
+         SipKey key);
+
+  // Where finished packets go: the neighbour stage (Meta: output_device, next_hop, hop).
+  void connect(packet::Stage neighbours) { neighbours_ = neighbours; }
+
+  OutputRoute route_for(const SendRequest& request, std::uint32_t flow_hash = 0) const;
+
+  // Sends a transport packet: data() at the transport header, its checksum done. Builds the IPv4
+  // header, then hook OUTPUT, POSTROUTING, fragmentation, neighbour. RFC 6864: the ID is 0 on
+  // atomic datagrams with DF, keyed per address pair otherwise.
+  SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request);
+
+  // Forwarded packets: data() at the IPv4 header, Meta has the route decision, MTU was checked
+  // against DF. POSTROUTING, fragmentation, neighbour. Empties the burst.
+  void post_route(packet::Turn& turn, packet::Burst& burst);
+
+ private:
+  void finish(packet::Turn& turn, packet::Burst& burst);
+  std::uint16_t next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
+                        packet::Turn& turn);
+
+  const device::DeviceTable& devices_;
+  const route::Tables& tables_;
+  const route::Addresses& addresses_;
+  hook::Hooks& hooks_;
+  const Settings& settings_;
+  SipKey key_;
+  packet::Stage neighbours_{};
+  // Counters for the ID field, one for a set of address pairs chosen by the key.
+  static constexpr unsigned kIdSlots = 2048;
+  std::uint16_t ids_[kIdSlots] = {};
+};
+
+}  // namespace linnet::ip

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet II input and output of one lane (Linux: eth_type_trans, __netif_receive_skb_core).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "device/device.hpp"
+#include "device/transmitter.hpp"
+#include "link/drops.hpp"
+#include "packet/turn.hpp"
+#include "wire/ethernet.hpp"
+
+namespace linnet::link {
+
+class EthernetInput {
+ public:
+  EthernetInput() = default;
+
+  // The stage for an ethertype, as it stands in the frame; at most kMaxHandlers. A second one for
+  // the same type replaces the first.
+  void handle(std::uint16_t ethertype, packet::Stage stage);
+  // Frames that one device received in this turn, data() at the Ethernet header. Each is checked
+  // and goes, with the header pulled, to its ethertype's stage, in order within an ethertype.
+  void input(packet::Turn& turn, device::Device& device, packet::Burst& burst);
+
+ private:
+  static constexpr unsigned kMaxHandlers = 8;
+  struct Handler {
+    be16 ethertype;
+    packet::Stage stage;
+  };
+  unsigned find(be16 ethertype) const;
+  void sort_out(packet::Turn& turn, device::Device& device, packet::Packet&& frame,
+                packet::Burst* gathered);
+
+  std::array<Handler, kMaxHandlers> handlers_{};
+  unsigned count_ = 0;
+};
+
+// The way out: puts a link header in front of a network packet and gives it to the transmitter.
+class EthernetOutput {
+ public:
+  explicit EthernetOutput(device::Transmitter& transmitter) : transmitter_(transmitter) {}
+
+  // `packet`: data() at the network header; `header`: complete, for the device's wire.
+  void send(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
+            packet::Packet&& packet) {
+    std::byte* const room = packet.push(sizeof header);
+    if (room == nullptr) [[unlikely]] {
+      send_without_room(turn, device, header, std::move(packet));
+      return;
+    }
+    std::memcpy(room, &header, sizeof header);
+    transmitter_.send(turn, device, std::move(packet));
+  }
+
+ private:
+  void send_without_room(packet::Turn& turn, std::uint16_t device,
+                         const wire::EthernetHeader& header, packet::Packet&& packet);
+  device::Transmitter& transmitter_;
+};
+
+}  // namespace linnet::link

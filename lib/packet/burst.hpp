@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "packet/packet.hpp"
+
+namespace linnet::packet {
+
+// Up to 64 packets on their way through a stage:  [p0][p1]...[p size-1][empty handles ...]
+// A stage takes every packet out (to an exit or a drop) and leaves the burst empty.
+class Burst {
+ public:
+  static constexpr unsigned kCapacity = 64;
+
+  Burst() {}  // NOLINT: slots are made below
+  Burst(const Burst&) = delete;
+  Burst& operator=(const Burst&) = delete;
+  ~Burst() { LINNET_CHECK_OP(size_, ==, 0u); }
+
+  unsigned size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  bool full() const { return size_ == kCapacity; }
+  unsigned room() const { return kCapacity - size_; }
+
+  void push(Packet&& packet) {
+    LINNET_CHECK_OP(size_, <, kCapacity);
+    slots_[size_++] = packet.release();
+  }
+  // The packet at `i`, which stays in the burst.
+  rte_mbuf* peek(unsigned i) const { return slots_[i]; }
+  // Takes the packet at `i` out. Every slot is taken once; then `clear` forgets the slots.
+  Packet take(unsigned i) { return Packet(std::exchange(slots_[i], nullptr)); }
+
+  // Calls `stage(Packet&&)` for each packet in order and leaves the burst empty.
+  template <typename Stage>
+  void drain(Stage&& stage) {
+    for (unsigned i = 0; i < size_; ++i)
+      stage(Packet(slots_[i]));
+    size_ = 0;
+  }
+  // Forgets all slots: their packets were taken.
+  void clear() { size_ = 0; }
+
+  // The raw slots for drivers: `fill` writes behind the packets that are there.
+  rte_mbuf** slots() { return slots_; }
+  void set_size(unsigned size) {
+    LINNET_CHECK_OP(size, <=, kCapacity);
+    size_ = size;
+  }
+  // Removes the first `n` packets, which were handed on through `slots`, and moves the rest down.
+  void remove_front(unsigned n) {
+    for (unsigned i = n; i < size_; ++i)
+      slots_[i - n] = slots_[i];
+    size_ -= n;
+  }
+
+ private:
+  unsigned size_ = 0;
+  rte_mbuf* slots_[kCapacity];
+};
+
+}  // namespace linnet::packet

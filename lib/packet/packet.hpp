@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one packet type of all layers: a move-only handle on a DPDK mbuf (chain).
+//
+//   mbuf header | Meta (private area) | headroom | data ............ | tailroom     -> next segment
+//   128 bytes     64 bytes              128        ^ data()  length()
+//
+// `pull` moves data() forward over a header that was consumed, `push` moves it back for one that is
+// to be written; neither copies. Header positions are kept in Meta as offsets from the buffer's
+// start, so they stay right when data() moves.
+//
+// A packet ends in exactly one place: a device's TX queue, a delivery, or Turn::drop. A handle that
+// is destroyed while it still holds a packet is a broken invariant and aborts.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/ipv4.hpp"
+
+namespace linnet::route {
+struct NextHop;
+}
+
+namespace linnet::packet {
+
+// For whom the link layer took the frame in (Linux: PACKET_HOST and so on).
+enum class LinkCast : std::uint8_t { Host, Broadcast, Multicast, Other };
+
+inline constexpr std::uint16_t kNoDevice = 0xffff;
+
+// What the layers remember on the packet. Reset to zeros with `Packet::reset_meta` when a packet
+// comes in or is generated. Not copied by the mbuf library's clone: Packet::clone and copy do it.
+struct alignas(64) Meta {
+  std::uint16_t link_offset;       // of the Ethernet header, from the buffer's start
+  std::uint16_t network_offset;    // of the IP header
+  std::uint16_t transport_offset;  // of the transport header
+  std::uint16_t input_device;      // device index it came in on; kNoDevice if generated here
+  std::uint16_t output_device;     // device index it goes out on, set with next_hop
+  LinkCast cast;
+  std::uint8_t flags;           // kForwarded ...
+  std::uint32_t mark;           // Linux: skb->mark
+  Ipv4Address next_hop;         // the neighbour on output_device to send to
+  std::uint16_t path_mtu;       // bytes; 0: the output device's
+  std::uint16_t hook_position;  // where a hook chain resumes
+  const route::NextHop* hop;    // the route decision's next hop; valid for this turn only
+  std::uint32_t flow_hash;      // symmetric keyed hash of the flow; 0: not computed
+  std::uint32_t spare[4];
+
+  static constexpr std::uint8_t kForwarded =
+      1;  // came in and goes out again (Linux: IPSKB_FORWARDED)
+  static constexpr std::uint8_t kChecksumGood = 2;  // transport checksum verified
+  static constexpr std::uint8_t kGenerated =
+      4;  // made here: never answered with an ICMP error to itself
+  static constexpr std::uint8_t kHasOptions =
+      8;                                       // IPv4 header longer than 20 bytes, options checked
+  static constexpr std::uint8_t kLooped = 16;  // came through the loopback device
+};
+static_assert(sizeof(Meta) == 64);
+static_assert(std::is_trivially_copyable_v<Meta>);
+
+class Pool;
+
+class Packet {
+ public:
+  Packet() = default;
+  // Takes ownership of an mbuf.
+  explicit Packet(rte_mbuf* mbuf) : mbuf_(mbuf) {}
+  Packet(Packet&& other) noexcept : mbuf_(std::exchange(other.mbuf_, nullptr)) {}
+  Packet& operator=(Packet&& other) noexcept {
+    LINNET_CHECK(mbuf_ == nullptr);
+    mbuf_ = std::exchange(other.mbuf_, nullptr);
+    return *this;
+  }
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
+  ~Packet() {
+    if (mbuf_ != nullptr) [[unlikely]]
+      leaked();
+  }
+
+  explicit operator bool() const { return mbuf_ != nullptr; }
+  // Hands the mbuf to the caller: only devices, the ledger and queues of the data path do this.
+  rte_mbuf* release() { return std::exchange(mbuf_, nullptr); }
+  rte_mbuf* mbuf() const { return mbuf_; }
+
+  Meta& meta() const { return *static_cast<Meta*>(rte_mbuf_to_priv(mbuf_)); }
+  void reset_meta() const { meta() = Meta{}; }
+
+  // Bytes from data() to the end, all segments.
+  std::uint32_t length() const { return mbuf_->pkt_len; }
+  // Bytes at data() that lie in one piece.
+  std::uint32_t contiguous() const { return mbuf_->data_len; }
+  bool single_segment() const { return mbuf_->next == nullptr; }
+  std::byte* data() const { return rte_pktmbuf_mtod(mbuf_, std::byte*); }
+  // The first segment's bytes.
+  std::span<std::byte> first_bytes() const { return {data(), contiguous()}; }
+
+  // The header of type T at `offset` from data(), or nullptr if its bytes do not lie in one piece
+  // inside the first segment: call `gather` first.
+  template <typename T>
+  T* header(std::uint32_t offset = 0) const {
+    static_assert(alignof(T) == 1 && std::is_trivially_copyable_v<T>);
+    if (offset + sizeof(T) > contiguous()) [[unlikely]]
+      return nullptr;
+    return reinterpret_cast<T*>(data() + offset);
+  }
+  // The header of type T at an offset from the buffer's start, as Meta keeps it. The layer that
+  // wrote the offset has seen the bytes there.
+  template <typename T>
+  T* header_at(std::uint16_t buffer_offset) const {
+    static_assert(alignof(T) == 1 && std::is_trivially_copyable_v<T>);
+    return reinterpret_cast<T*>(static_cast<char*>(mbuf_->buf_addr) + buffer_offset);
+  }
+  // data()'s offset from the buffer's start, for Meta.
+  std::uint16_t data_offset() const { return mbuf_->data_off; }
+  // Moves data() back or forth to an offset that was remembered from data_offset(), within the
+  // first segment.
+  void rewind_to(std::uint16_t buffer_offset);
+
+  // Consumes `n` bytes at the front; they must lie in the first segment.
+  void pull(std::uint32_t n) const {
+    LINNET_CHECK_OP(n, <=, contiguous());
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + n);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len - n);
+    mbuf_->pkt_len -= n;
+  }
+  // Room for a header of `n` bytes at the front, uninitialised; nullptr if the headroom is too
+  // small or the first segment is shared: `make_headroom` first.
+  std::byte* push(std::uint32_t n) const {
+    if (n > mbuf_->data_off || shared()) [[unlikely]]
+      return nullptr;
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - n);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len + n);
+    mbuf_->pkt_len += n;
+    return data();
+  }
+  // `n` more bytes at the end of the last segment, uninitialised; nullptr if they do not fit.
+  std::byte* put(std::uint32_t n) const;
+  // Cuts the packet to `length` bytes; segments behind it are freed. Must not lengthen.
+  void trim(std::uint32_t length);
+
+  // Whether bytes may not be written because another packet shares them.
+  bool shared() const { return rte_mbuf_refcnt_read(mbuf_) > 1 || !RTE_MBUF_DIRECT(mbuf_); }
+
+  // Makes the first `n` bytes lie in one piece and writable (not shared), in a buffer from `pool`
+  // where they do not. False: fewer than `n` bytes, or the pool is empty; the packet is unchanged.
+  [[nodiscard]] bool gather(std::uint32_t n, Pool& pool) {
+    if (contiguous() >= n && !shared()) [[likely]]
+      return true;
+    return gather_slow(n, pool);
+  }
+  // Makes at least `n` bytes of writable headroom. False as in `gather`.
+  [[nodiscard]] bool make_headroom(std::uint32_t n, Pool& pool);
+
+  // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
+  bool copy_out(std::uint32_t offset, std::span<std::byte> out) const;
+  // The one's-complement sum of [offset, offset + count), folded, in memory order.
+  std::uint16_t checksum_sum(std::uint32_t offset, std::uint32_t count) const;
+
+  // Another packet that shares the data (references, no copy); empty if the pool is.
+  Packet clone(Pool& pool) const;
+  // Another packet with the bytes [offset, offset + count) copied, Meta copied; empty if the pool
+  // is.
+  Packet copy(Pool& pool, std::uint32_t offset, std::uint32_t count) const;
+
+  // Bytes of buffer memory that the packet pins, all segments (rule R3).
+  std::uint32_t truesize() const;
+  // Segment counts and lengths agree (a driver that lies is answered with a drop).
+  bool consistent() const;
+
+ private:
+  [[noreturn]] void leaked() const;
+  bool gather_slow(std::uint32_t n, Pool& pool);
+
+  rte_mbuf* mbuf_ = nullptr;
+};
+static_assert(sizeof(Packet) == sizeof(rte_mbuf*));
+
+}  // namespace linnet::packet

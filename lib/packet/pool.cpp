@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "packet/pool.hpp"
+
+#include <rte_errno.h>
+
+#include <algorithm>
+
+namespace linnet::packet {
+
+Result<std::unique_ptr<Pool>> Pool::create(const Options& options) {
+  if (options.packets < 64)
+    return Error{"a packet pool needs at least 64 packets", std::to_string(options.packets)};
+  const std::uint32_t cache =
+      std::min<std::uint32_t>({options.cache, RTE_MEMPOOL_CACHE_MAX_SIZE, options.packets / 4});
+  const char* const ops = options.ops.empty() ? nullptr : options.ops.c_str();
+  rte_mempool* const pool =
+      rte_pktmbuf_pool_create_by_ops(options.name.c_str(), options.packets, cache, sizeof(Meta),
+                                     options.data_room, options.socket, ops);
+  if (pool == nullptr) {
+    return Error{"no memory for a pool of " + std::to_string(options.packets) + " packets of " +
+                     std::to_string(options.data_room) + " bytes (" + rte_strerror(rte_errno) + ")",
+                 options.name};
+  }
+  const std::uint32_t reserve = options.reserve != 0 ? options.reserve : options.packets / 32;
+  return std::unique_ptr<Pool>(new Pool(pool, reserve));
+}
+
+Pool::~Pool() {
+  LINNET_CHECK_OP(available(), ==, size());
+  rte_mempool_free(pool_);
+}
+
+Packet Pool::allocate(Priority priority) {
+  // The count of a pool with caches is a walk over all lcores: it is asked only when the common
+  // ring runs low, which the cheap test below tells.
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
+  if (mbuf == nullptr || (priority == Priority::Data && reserve_ > 0 &&
+                          rte_mempool_ops_get_count(pool_) < reserve_ && available() < reserve_)) {
+    rte_pktmbuf_free(mbuf);
+    exhausted_.fetch_add(1, std::memory_order_relaxed);
+    return Packet();
+  }
+  Packet packet(mbuf);
+  packet.reset_meta();
+  return packet;
+}
+
+}  // namespace linnet::packet

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "packet/burst.hpp"
+#include "packet/packet.hpp"
+
+namespace linnet::packet {
+
+// Packet buffers of one size, each with Meta and 128 bytes of headroom. A reserve is kept for
+// control traffic (ARP, ICMP, rule R4): ordinary allocation fails before the pool is empty.
+class Pool {
+ public:
+  struct Options {
+    std::string name;                                       // unique in the process
+    std::uint32_t packets = 16384;                          // how many; at least 64
+    std::uint32_t cache = 256;                              // per-lcore cache, at most 512
+    std::uint16_t data_room = 2048 + RTE_PKTMBUF_HEADROOM;  // headroom and data, bytes
+    std::uint32_t reserve = 0;  // kept for Priority::Control; 0: a 32nd of `packets`
+    int socket = -1;            // NUMA node, -1: any
+    std::string ops{};          // mempool operations by name; empty: DPDK's default
+  };
+  enum class Priority { Data, Control };
+
+  static Result<std::unique_ptr<Pool>> create(const Options& options);
+  // Every packet must be back.
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // An empty packet with full headroom and zeroed Meta; empty handle if there is none (counted).
+  Packet allocate(Priority priority = Priority::Data);
+
+  rte_mempool* raw() const { return pool_; }  // for queue set-up of ports
+  std::uint32_t size() const { return pool_->size; }
+  std::uint32_t available() const { return rte_mempool_avail_count(pool_); }
+  std::uint32_t in_use() const { return size() - available(); }
+  std::uint64_t exhausted() const {
+    return exhausted_.load(std::memory_order_relaxed);
+  }  // allocations that failed
+  std::uint16_t data_room() const { return rte_pktmbuf_data_room_size(pool_); }
+
+ private:
+  Pool(rte_mempool* pool, std::uint32_t reserve) : pool_(pool), reserve_(reserve) {}
+  rte_mempool* pool_;
+  std::uint32_t reserve_;
+  std::atomic<std::uint64_t> exhausted_{0};  // lanes may share a pool
+};
+
+}  // namespace linnet::packet
