@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "device/device.hpp"
 #include "device/transmitter.hpp"

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "packet/ledger.hpp"
+#include "time/instant.hpp"
+
+namespace linnet::stack {
+
+class Stack;
+struct Options;
+
+// What `linnet show lanes` tells of a lane; written by the lane, read by the control core.
+struct LaneStatistics {
+  packet::Counter turns;       // all turns
+  packet::Counter busy_turns;  // turns that did something
+  packet::Counter packets;     // received
+  packet::Counter bursts;      // non-empty receive bursts: packets / bursts is the fill
+  packet::Counter timers;      // fired
+  packet::Counter sleeps;      // times the lane went to sleep
+  packet::Counter busy_ns;     // time in busy turns
+  packet::Counter longest_turn_ns;
+};
+
+// One worker's share of the stack: everything a packet needs to run to completion.
+class Lane {
+ public:
+  Lane(Stack& stack, const Options& options, unsigned index);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  unsigned index() const;
+  // One turn: drain mailboxes, fire due timers (a budget), receive a burst from each device and run
+  // it to completion, flush what is to be sent. Reads no clock. True if it found anything to do.
+  bool turn(time::Instant now);
+  // The next instant at which a timer is due; `never()` without one.
+  time::Instant next_deadline() const;
+  // Drops all that is held, for shutdown.
+  void clear(time::Instant now);
+
+  packet::Ledger& ledger();
+  const packet::Ledger& ledger() const;
+  LaneStatistics& statistics();
+
+ private:
+  friend class Stack;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace linnet::stack
