@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "link/ethernet.hpp"
 
+#include "packet/drops.hpp"
+
 namespace linnet::link {
 namespace {
 
