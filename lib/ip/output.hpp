@@ -50,10 +50,11 @@ class Output {
          const route::Addresses& addresses, hook::Hooks& hooks, const Settings& settings,
          SipKey key);
 
-  // Where finished packets go: the neighbour stage (Meta: output_device, next_hop, hop).
+  // Where finished packets go: the neighbour stage (Meta: output_device, next_hop, hop). A next hop
+  // of 255.255.255.255 asks for a link-layer broadcast, a multicast one for its group address.
   void connect(packet::Stage neighbours) { neighbours_ = neighbours; }
 
-  OutputRoute route_for(const SendRequest& request, std::uint32_t flow_hash = 0) const;
+  OutputRoute route_for(const SendRequest& request) const;
 
   // Sends a transport packet: data() at the transport header, its checksum done. Builds the IPv4
   // header, then hook OUTPUT, POSTROUTING, fragmentation, neighbour. RFC 6864: the ID is 0 on
@@ -65,7 +66,8 @@ class Output {
   void post_route(packet::Turn& turn, packet::Burst& burst);
 
  private:
-  void finish(packet::Turn& turn, packet::Burst& burst);
+  void fragment_long(packet::Turn& turn, packet::Burst& burst);
+  bool take_route(const SendRequest& request, OutputRoute& out) const;
   std::uint16_t next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
                         packet::Turn& turn);
 

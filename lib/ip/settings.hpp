@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "time/instant.hpp"
+
 namespace linnet::ip {
 
 // What Linux keeps under net.ipv4.*; the defaults are Linux's but where reliability asks for more.

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ip/forward.hpp"
+
+#include "ip/martian.hpp"
+#include "ip/options.hpp"
+#include "wire/ipv4.hpp"
+
+namespace linnet::ip {
+namespace {
+
+using packet::Packet;
+using packet::Turn;
+using wire::Ipv4Header;
+
+// Time to live and checksum in one step: the field is the high byte of a word, so the checksum
+// grows by 0x0100 with an end-around carry (RFC 1141; Linux: ip_decrease_ttl).
+void decrease_ttl(Ipv4Header& header) {
+  std::uint32_t sum = header.checksum.raw();
+  sum += be16(0x0100).raw();
+  header.checksum = be16::from_raw(static_cast<std::uint16_t>(sum + (sum >= 0xffff ? 1 : 0)));
+  --header.ttl;
+}
+
+}  // namespace
+
+std::uint32_t multipath_hash(const Packet& packet, const SipKey& key, std::uint32_t policy) {
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  const std::uint64_t addresses =
+      std::uint64_t{header.source.network().raw()} << 32 | header.destination.network().raw();
+  std::uint64_t ports = 0;
+  const bool has_ports =
+      header.protocol == wire::protocol::kTcp || header.protocol == wire::protocol::kUdp;
+  if (policy == 1 && has_ports && !header.is_fragment()) {
+    if (const be32* both = packet.header<be32>(header.header_length())) {
+      ports = std::uint64_t{both->raw()} << 8 | header.protocol;
+    }
+  }
+  return static_cast<std::uint32_t>(siphash13(key, addresses, ports));
+}
+
+void Forward::prepare(Turn& turn, Packet&& packet, const route::Route& route, packet::Burst& out) {
+  packet::Meta& meta = packet.meta();
+  Ipv4Header& header = *packet.header<Ipv4Header>();
+  std::uint32_t flow = 0;
+  if (route.live_hops != 1) [[unlikely]] {
+    flow = multipath_hash(packet, key_,
+                          settings_.fib_multipath_hash_policy.load(std::memory_order_relaxed));
+  }
+  const route::NextHop* const hop = route.choose(flow);
+  if (hop == nullptr) [[unlikely]] {
+    return icmp_.refuse(turn, std::move(packet),
+                        {wire::IcmpType::Unreachable, wire::unreachable::kHost},
+                        reason_of(Drop::NoRoute));
+  }
+  if (header.ttl <= 1) [[unlikely]] {
+    return icmp_.refuse(turn, std::move(packet), {wire::IcmpType::TimeExceeded, wire::kTtlExceeded},
+                        reason_of(Drop::TtlExceeded));
+  }
+  const std::uint32_t mtu = route.mtu != 0 ? route.mtu : devices_.at(hop->device)->mtu();
+  if (packet.length() > mtu && header.dont_fragment()) [[unlikely]] {
+    return icmp_.refuse(turn, std::move(packet),
+                        {wire::IcmpType::Unreachable, wire::unreachable::kFragmentationNeeded, mtu},
+                        reason_of(Drop::FragmentationNeeded));
+  }
+  meta.hop = hop;
+  meta.output_device = hop->device;
+  meta.next_hop = hop->gateway.is_any() ? header.destination : hop->gateway;
+  meta.path_mtu = static_cast<std::uint16_t>(mtu);
+  meta.flags |= packet::Meta::kForwarded;
+  const bool unusual =
+      ((octet_facts(header.source) | octet_facts(header.destination)) & octet::kSpecialForward) !=
+          0 ||
+      (meta.flags & packet::Meta::kHasOptions) != 0 || meta.input_device == hop->device;
+  if (unusual) [[unlikely]] {
+    if (!special(turn, packet, *hop)) return;
+  }
+  decrease_ttl(*packet.header<Ipv4Header>());
+  out.push(std::move(packet));
+}
+
+// What few packets need. False: the packet was ended here.
+bool Forward::special(Turn& turn, Packet& packet, const route::NextHop& hop) {
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  // RFC 3927 section 7: link-local addresses stay on their link.
+  if (header.source.is_link_local() || header.destination.is_link_local()) {
+    turn.drop(std::move(packet), Drop::NotForwardable);
+    return false;
+  }
+  if (packet.meta().input_device == hop.device &&
+      settings_.send_redirects.load(std::memory_order_relaxed) != 0) {
+    redirect(turn, packet, packet.meta().next_hop);
+  }
+  if ((packet.meta().flags & packet::Meta::kHasOptions) == 0) return true;
+  return options(turn, packet, hop.device);
+}
+
+// Record route and timestamp are filled in by every router (RFC 1812 sections 5.3.13.3, 5.3.13.4).
+bool Forward::options(Turn& turn, Packet& packet, std::uint16_t output_device) {
+  Ipv4Header& header = *packet.header<Ipv4Header>();
+  const std::span<std::byte> bytes =
+      packet.first_bytes().subspan(sizeof header, header.header_length() - sizeof header);
+  const Options found = parse_options(bytes);
+  const Ipv4Address own = addresses_.source_for(output_device, header.destination);
+  if (update_options(bytes, found, own, settings_.ut_milliseconds(turn.now)) ==
+      Options::Verdict::Bad) {
+    icmp_.refuse(turn, std::move(packet),
+                 {wire::IcmpType::ParameterProblem, 0,
+                  static_cast<std::uint32_t>(sizeof header + found.timestamp) << 24},
+                 reason_of(Drop::BadOption));
+    return false;
+  }
+  header.checksum = be16();
+  header.checksum = internet_checksum(packet.first_bytes().first(header.header_length()));
+  return true;
+}
+
+// A better first hop on the sender's own network (RFC 1812 section 5.2.7.2): only if the sender is
+// on the subnet of the next hop.
+void Forward::redirect(Turn& turn, const Packet& packet, Ipv4Address gateway) {
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  for (const route::Address& address : addresses_.of_device(packet.meta().input_device)) {
+    const Ipv4Prefix subnet = address.interface.prefix();
+    if (!subnet.contains(header.source) || !subnet.contains(gateway)) continue;
+    icmp_.send_error(turn, packet, {wire::IcmpType::Redirect, wire::kRedirectHost, gateway.host()});
+    return;
+  }
+}
+
+}  // namespace linnet::ip

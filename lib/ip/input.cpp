@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ip/input.hpp"
+
+#include "base/checksum.hpp"
+#include "ip/martian.hpp"
+#include "ip/options.hpp"
+#include "packet/drops.hpp"
+#include "wire/ipv4.hpp"
+
+namespace linnet::ip {
+
+using packet::Burst;
+using packet::LinkCast;
+using packet::Meta;
+using packet::Packet;
+using packet::Turn;
+using wire::Ipv4Header;
+
+void Input::input(Turn& turn, Burst& burst) {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    Packet packet = burst.take(i);
+    if (check(turn, packet)) [[likely]]
+      burst.slots()[kept++] = packet.release();
+  }
+  burst.set_size(kept);
+  hooks_.run(hook::Point::PreRouting, turn, burst);
+  if (burst.empty()) return;
+
+  const route::Route* routes[Burst::kCapacity];
+  look_up(burst, routes);
+  Burst local;
+  Burst forward;
+  const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
+  unsigned i = 0;
+  burst.drain([&](Packet&& packet) {
+    const route::Route* const route = routes[i++];
+    const bool unicast = route != nullptr && route->type == route::Type::Unicast;
+    if (unicast && forwarding && packet.meta().cast == LinkCast::Host) [[likely]] {
+      return forward_.prepare(turn, std::move(packet), *route, forward);
+    }
+    decide(turn, std::move(packet), route, local);
+  });
+  if (!forward.empty()) forward_.send(turn, forward);
+  if (!local.empty()) local_.deliver(turn, local);
+}
+
+// True: the packet is well formed, trimmed to its total length, and may go on.
+bool Input::check(Turn& turn, Packet& packet) {
+  const auto* const header = packet.header<Ipv4Header>();
+  if (header == nullptr || packet.shared() || header->version_ihl != 0x45 ||
+      ipv4_header_sum20(header) != 0xffff) [[unlikely]] {
+    if (!check_slow(turn, packet)) return false;
+  }
+  const Ipv4Header& checked = *packet.header<Ipv4Header>();
+  const std::uint32_t total = checked.total_length.host();
+  if (total < checked.header_length() || total > packet.length()) [[unlikely]] {
+    turn.drop(std::move(packet), Drop::BadTotalLength);
+    return false;
+  }
+  if (total < packet.length()) packet.trim(total);  // link padding
+  packet.meta().network_offset = packet.data_offset();
+  const unsigned facts = octet_facts(checked.source) | octet_facts(checked.destination) |
+                         (addresses_.may_be_ours(checked.source) ? 0x100u : 0u);
+  if ((facts & ~unsigned{octet::kSpecialForward}) != 0) [[unlikely]] {
+    if (!check_addresses(turn, packet)) return false;
+  }
+  if (checked.version_ihl != 0x45 && !check_options(turn, packet)) [[unlikely]]
+    return false;
+  if (settings_.rp_filter.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    return check_reverse_path(turn, packet);
+  }
+  return true;
+}
+
+// RFC 1812 section 5.2.2, in its order, for what did not pass the short way.
+bool Input::check_slow(Turn& turn, Packet& packet) {
+  const auto end = [&](auto why) {
+    turn.drop(std::move(packet), why);
+    return false;
+  };
+  if (packet.length() < sizeof(Ipv4Header)) return end(Drop::Truncated);
+  if (!packet.gather(sizeof(Ipv4Header), turn.pool)) return end(packet::Drop::NoBuffer);
+  const unsigned length = packet.header<Ipv4Header>()->header_length();
+  if (length < sizeof(Ipv4Header) || length > packet.length()) return end(Drop::BadHeaderLength);
+  if (!packet.gather(length, turn.pool)) return end(packet::Drop::NoBuffer);
+  if (packet.checksum_sum(0, length) != 0xffff) return end(Drop::BadChecksum);
+  if (packet.header<Ipv4Header>()->version() != 4) return end(Drop::BadVersion);
+  return true;
+}
+
+// Addresses that the table of octets or the filter of our own addresses called doubtful.
+bool Input::check_addresses(Turn& turn, Packet& packet) {
+  const auto end = [&](Drop why) {
+    turn.drop(std::move(packet), why);
+    return false;
+  };
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  const Meta& meta = packet.meta();
+  const std::uint8_t source = octet_facts(header.source);
+  const std::uint8_t destination = octet_facts(header.destination);
+  const bool looped = (meta.flags & Meta::kLooped) != 0;
+  if (looped) return true;  // what we sent ourselves was checked on its way out
+  if ((source & octet::kBadSource) != 0) {
+    // A host that asks for its address sends from 0.0.0.0 to 255.255.255.255 (RFC 1122 3.2.1.3).
+    const bool asking = header.source.is_any() && header.destination.is_limited_broadcast();
+    if (!asking) return end(Drop::MartianSource);
+  }
+  const bool to_all = header.destination.is_limited_broadcast();
+  if ((destination & octet::kBadDestination) != 0 && !to_all) return end(Drop::MartianDestination);
+  if (addresses_.is_ours(header.source)) return end(Drop::OwnSource);
+  return true;
+}
+
+bool Input::check_options(Turn& turn, Packet& packet) {
+  const unsigned length = packet.header<Ipv4Header>()->header_length();
+  const Options found =
+      parse_options(packet.first_bytes().subspan(sizeof(Ipv4Header), length - sizeof(Ipv4Header)));
+  packet.meta().flags |= Meta::kHasOptions;
+  if (found.verdict == Options::Verdict::Good) [[likely]]
+    return true;
+  if (found.verdict == Options::Verdict::SourceRoute) {
+    turn.drop(std::move(packet), Drop::SourceRoute);
+    return false;
+  }
+  const auto pointer = static_cast<std::uint32_t>(sizeof(Ipv4Header) + found.bad_offset);
+  icmp_.refuse(turn, std::move(packet), {wire::IcmpType::ParameterProblem, 0, pointer << 24},
+               reason_of(Drop::BadOption));
+  return false;
+}
+
+// RFC 3704: the source must be reachable, in strict mode by the device it came in on (Linux:
+// rp_filter 1 and 2).
+bool Input::check_reverse_path(Turn& turn, Packet& packet) {
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  const Meta& meta = packet.meta();
+  if (header.source.is_any() || (meta.flags & Meta::kLooped) != 0) return true;
+  const route::Route* const back = tables_.lookup(
+      route::Key{.destination = header.source, .source = header.destination, .tos = header.tos});
+  bool good = back != nullptr && back->type == route::Type::Unicast && back->live_hops > 0;
+  if (good && settings_.rp_filter.load(std::memory_order_relaxed) == 1) {
+    good = false;
+    for (unsigned i = 0; i < back->live_hops; ++i)
+      good |= back->hops[i].device == meta.input_device;
+  }
+  if (!good) turn.drop(std::move(packet), Drop::ReversePath);
+  return good;
+}
+
+void Input::look_up(Burst& burst, const route::Route** routes) {
+  if (tables_.needs_key()) [[unlikely]] {
+    for (unsigned i = 0; i < burst.size(); ++i) {
+      Packet packet = burst.take(i);
+      const Ipv4Header& header = *packet.header<Ipv4Header>();
+      routes[i] = tables_.lookup(route::Key{.destination = header.destination,
+                                            .source = header.source,
+                                            .tos = header.tos,
+                                            .input_device = packet.meta().input_device,
+                                            .mark = packet.meta().mark});
+      burst.slots()[i] = packet.release();
+    }
+    return;
+  }
+  Ipv4Address destinations[Burst::kCapacity];
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    destinations[i] = rte_pktmbuf_mtod(burst.peek(i), const Ipv4Header*)->destination;
+  }
+  tables_.lookup(destinations, burst.size(), routes);
+}
+
+// Everything but a unicast packet to be forwarded.
+void Input::decide(Turn& turn, Packet&& packet, const route::Route* route, Burst& local) {
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  if (header.destination.is_limited_broadcast()) return local.push(std::move(packet));
+  if (header.destination.is_multicast()) {
+    // All-systems is the one group every host is in (RFC 1112 section 4); others are joined by
+    // IGMP.
+    if (header.destination == Ipv4Address(224, 0, 0, 1)) return local.push(std::move(packet));
+    return turn.drop(std::move(packet), Drop::MulticastNotMember);
+  }
+  if (route != nullptr && route->type == route::Type::Broadcast)
+    return local.push(std::move(packet));
+  if (packet.meta().cast != LinkCast::Host) {
+    return turn.drop(std::move(packet), Drop::UnicastInBroadcast);
+  }
+  if (route != nullptr && route->type == route::Type::Local) {
+    const bool looped = (packet.meta().flags & Meta::kLooped) != 0;
+    if (header.destination.is_loopback() && !looped) {
+      return turn.drop(std::move(packet), Drop::LoopbackMartian);
+    }
+    return local.push(std::move(packet));
+  }
+  if (settings_.ip_forward.load(std::memory_order_relaxed) == 0) {
+    return turn.drop(std::move(packet), Drop::ForwardingOff);
+  }
+  refuse_unroutable(turn, std::move(packet), route);
+}
+
+// Destinations that a router refuses, each with the error its route type asks for (RFC 1812 section
+// 5.2.7.1, RFC 1122 section 3.2.2.1; Linux: ip_error).
+void Input::refuse_unroutable(Turn& turn, Packet&& packet, const route::Route* route) {
+  using wire::IcmpType;
+  namespace code = wire::unreachable;
+  if (route == nullptr) {
+    return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
+                        reason_of(Drop::NoRoute));
+  }
+  switch (route->type) {
+    case route::Type::Blackhole:
+      return turn.drop(std::move(packet), Drop::RouteBlackhole);
+    case route::Type::Prohibit:
+      return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kAdminProhibited},
+                          reason_of(Drop::RouteProhibit));
+    case route::Type::Unreachable:
+      return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kHost},
+                          reason_of(Drop::RouteUnreachable));
+    default:
+      return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
+                          reason_of(Drop::NoRoute));
+  }
+}
+
+}  // namespace linnet::ip

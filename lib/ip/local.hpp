@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Local delivery of IPv4 (Linux: ip_local_deliver, inet_protos).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "hook/hook.hpp"
+#include "ip/drops.hpp"
+#include "ip/icmp.hpp"
+#include "ip/reassembly.hpp"
+#include "packet/turn.hpp"
+
+namespace linnet::ip {
+
+class Local {
+ public:
+  Local(hook::Hooks& hooks, Reassembly& reassembly, Icmp& icmp)
+      : hooks_(hooks), reassembly_(reassembly), icmp_(icmp) {}
+
+  // The handler of a protocol number: takes whole datagrams, data() at the transport header, Meta
+  // with network_offset and transport_offset.
+  void handle(std::uint8_t protocol, packet::Stage stage) { protocols_[protocol] = stage; }
+
+  // Datagrams and fragments for this host, data() at the IPv4 header, which is checked and in one
+  // piece. Reassembly, hook INPUT, then the protocol's handler; without one: ICMP protocol
+  // unreachable (RFC 1122 section 3.2.2.1). Empties the burst.
+  void deliver(packet::Turn& turn, packet::Burst& burst);
+
+ private:
+  void reassemble(packet::Turn& turn, packet::Burst& burst);
+  void dispatch(packet::Turn& turn, packet::Burst& burst);
+
+  hook::Hooks& hooks_;
+  Reassembly& reassembly_;
+  Icmp& icmp_;
+  std::array<packet::Stage, 256> protocols_{};
+};
+
+}  // namespace linnet::ip

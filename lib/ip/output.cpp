@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ip/output.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checksum.hpp"
+#include "ip/fragment.hpp"
+#include "packet/drops.hpp"
+#include "wire/ipv4.hpp"
+
+namespace linnet::ip {
+namespace {
+
+using packet::Burst;
+using packet::Packet;
+using packet::Turn;
+using wire::Ipv4Header;
+
+constexpr std::uint32_t kLongest = 65535;
+constexpr Ipv4Address kLinkBroadcast(255, 255, 255, 255);
+// `lo` is the first device of every stack, as it is Linux's interface 1.
+constexpr std::uint16_t kLoopbackDevice = 0;
+
+}  // namespace
+
+Output::Output(const device::DeviceTable& devices, const route::Tables& tables,
+               const route::Addresses& addresses, hook::Hooks& hooks, const Settings& settings,
+               SipKey key)
+    : devices_(devices),
+      tables_(tables),
+      addresses_(addresses),
+      hooks_(hooks),
+      settings_(settings),
+      key_(key) {}
+
+// Fills in hop, device and next hop from the tables. False: no way.
+bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
+  const bool to_group =
+      request.destination.is_multicast() || request.destination.is_limited_broadcast();
+  if (to_group && request.output_device != packet::kNoDevice) {
+    // A group on a given device needs no route (Linux: ip_route_output_key with oif).
+    out.device = request.output_device;
+    out.next_hop = request.destination;
+    return true;
+  }
+  out.route = tables_.lookup(route::Key{.destination = request.destination,
+                                        .source = request.source,
+                                        .tos = request.tos,
+                                        .output_device = request.output_device,
+                                        .mark = request.mark});
+  if (out.route == nullptr) return false;
+  switch (out.route->type) {
+    case route::Type::Local:
+      out.device = kLoopbackDevice;
+      out.next_hop = request.destination;
+      return true;
+    case route::Type::Broadcast:
+    case route::Type::Unicast:
+    case route::Type::Multicast:
+      break;
+    default:
+      return false;
+  }
+  const std::uint64_t pair =
+      std::uint64_t{request.source.network().raw()} << 32 | request.destination.network().raw();
+  out.hop = out.route->choose(static_cast<std::uint32_t>(siphash13(key_, pair, 0)));
+  if (out.hop == nullptr) return false;
+  out.device = out.hop->device;
+  out.next_hop = out.hop->gateway.is_any() ? request.destination : out.hop->gateway;
+  if (out.route->type == route::Type::Broadcast) out.next_hop = kLinkBroadcast;
+  return true;
+}
+
+OutputRoute Output::route_for(const SendRequest& request) const {
+  OutputRoute out;
+  if (!take_route(request, out)) return out;
+  out.reachable = true;
+  out.mtu = devices_.at(out.device)->mtu();
+  if (out.route != nullptr && out.route->mtu != 0) {
+    out.mtu = std::min<std::uint32_t>(out.mtu, out.route->mtu);
+  }
+  out.source = request.source;
+  if (!out.source.is_any()) return out;
+  if (out.route != nullptr && !out.route->preferred_source.is_any()) {
+    out.source = out.route->preferred_source;
+  } else if (out.route != nullptr && out.route->type == route::Type::Local) {
+    out.source = request.destination;
+  } else {
+    out.source = addresses_.source_for(out.device, out.next_hop);
+  }
+  return out;
+}
+
+// RFC 6864: only datagrams that may be fragmented need an ID that is unique for a while among those
+// of the same addresses and protocol; no counter is shared with strangers (reliability row B6).
+std::uint16_t Output::next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
+                              Turn& turn) {
+  const std::uint64_t pair =
+      std::uint64_t{source.network().raw()} << 32 | destination.network().raw();
+  std::uint16_t& counter = ids_[siphash13(key_, pair, protocol) % kIdSlots];
+  counter = static_cast<std::uint16_t>(counter + 1 + turn.random.below(8));
+  return counter;
+}
+
+SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request) {
+  const auto end = [&](auto why, SendResult result) {
+    turn.drop(std::move(packet), why);
+    return result;
+  };
+  const OutputRoute way = route_for(request);
+  if (!way.reachable) {
+    const bool prohibited = way.route != nullptr && way.route->type == route::Type::Prohibit;
+    return prohibited ? end(Drop::RouteProhibit, SendResult::Prohibited)
+                      : end(Drop::NoRoute, SendResult::NoRoute);
+  }
+  if (way.source.is_any() && !request.allow_no_source) {
+    return end(Drop::OutputNoSource, SendResult::NoSource);
+  }
+  const auto header_length =
+      static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
+  const std::uint32_t total = packet.length() + header_length;
+  if (total > kLongest) return end(Drop::OutputTooLong, SendResult::TooLong);
+  if (total > way.mtu && request.dont_fragment) {
+    return end(Drop::FragmentationNeeded, SendResult::TooLong);
+  }
+  packet.meta().transport_offset = packet.data_offset();
+  if (!packet.make_headroom(header_length, turn.pool)) {
+    return end(packet::Drop::NoBuffer, SendResult::NoBuffer);
+  }
+  auto& header = *reinterpret_cast<Ipv4Header*>(packet.push(header_length));
+  header.set_header_length(header_length);
+  header.tos = request.tos;
+  header.total_length = be16(static_cast<std::uint16_t>(total));
+  header.id = be16(request.dont_fragment
+                       ? std::uint16_t{0}
+                       : next_id(way.source, request.destination, request.protocol, turn));
+  header.fragment = be16(request.dont_fragment ? Ipv4Header::kDontFragment : std::uint16_t{0});
+  header.ttl =
+      request.ttl != 0
+          ? request.ttl
+          : static_cast<std::uint8_t>(settings_.ip_default_ttl.load(std::memory_order_relaxed));
+  header.protocol = request.protocol;
+  header.checksum = be16();
+  header.source = way.source;
+  header.destination = request.destination;
+  if (!request.options.empty()) {
+    std::memcpy(&header + 1, request.options.data(), request.options.size());
+  }
+  header.checksum = internet_checksum(packet.first_bytes().first(header_length));
+
+  packet::Meta& meta = packet.meta();
+  meta.network_offset = packet.data_offset();
+  meta.output_device = way.device;
+  meta.next_hop = way.next_hop;
+  meta.hop = way.hop;
+  meta.path_mtu = static_cast<std::uint16_t>(std::min(way.mtu, kLongest));
+  meta.mark = request.mark;
+  Burst burst;
+  burst.push(std::move(packet));
+  hooks_.run(hook::Point::Output, turn, burst);
+  if (!burst.empty()) post_route(turn, burst);
+  return SendResult::Sent;
+}
+
+void Output::post_route(Turn& turn, Burst& burst) {
+  hooks_.run(hook::Point::PostRouting, turn, burst);
+  bool any_long = false;
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    const rte_mbuf* const mbuf = burst.peek(i);
+    const auto& meta = *static_cast<const packet::Meta*>(rte_mbuf_to_priv(burst.peek(i)));
+    any_long |= mbuf->pkt_len > meta.path_mtu;
+  }
+  if (any_long) [[unlikely]]
+    return fragment_long(turn, burst);
+  if (!burst.empty()) neighbours_(turn, burst);
+}
+
+// Some packet of the burst is longer than its way's MTU; the order of the others is kept.
+void Output::fragment_long(Turn& turn, Burst& burst) {
+  Burst fitting;
+  const auto flush = [&] {
+    if (!fitting.empty()) neighbours_(turn, fitting);
+  };
+  burst.drain([&](Packet&& packet) {
+    const std::uint32_t mtu = packet.meta().path_mtu;
+    if (packet.length() <= mtu) return fitting.push(std::move(packet));
+    flush();
+    fragment(turn, std::move(packet), mtu, neighbours_);
+  });
+  flush();
+}
+
+}  // namespace linnet::ip
