@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip/forward.hpp"
 
+#include "base/checksum.hpp"
 #include "ip/martian.hpp"
 #include "ip/options.hpp"
 #include "wire/ipv4.hpp"
@@ -50,17 +51,17 @@ void Forward::prepare(Turn& turn, Packet&& packet, const route::Route& route, pa
   if (hop == nullptr) [[unlikely]] {
     return icmp_.refuse(turn, std::move(packet),
                         {wire::IcmpType::Unreachable, wire::unreachable::kHost},
-                        reason_of(Drop::NoRoute));
+                        packet::reason_of(Drop::NoRoute));
   }
   if (header.ttl <= 1) [[unlikely]] {
     return icmp_.refuse(turn, std::move(packet), {wire::IcmpType::TimeExceeded, wire::kTtlExceeded},
-                        reason_of(Drop::TtlExceeded));
+                        packet::reason_of(Drop::TtlExceeded));
   }
   const std::uint32_t mtu = route.mtu != 0 ? route.mtu : devices_.at(hop->device)->mtu();
   if (packet.length() > mtu && header.dont_fragment()) [[unlikely]] {
     return icmp_.refuse(turn, std::move(packet),
                         {wire::IcmpType::Unreachable, wire::unreachable::kFragmentationNeeded, mtu},
-                        reason_of(Drop::FragmentationNeeded));
+                        packet::reason_of(Drop::FragmentationNeeded));
   }
   meta.hop = hop;
   meta.output_device = hop->device;
@@ -106,7 +107,7 @@ bool Forward::options(Turn& turn, Packet& packet, std::uint16_t output_device) {
     icmp_.refuse(turn, std::move(packet),
                  {wire::IcmpType::ParameterProblem, 0,
                   static_cast<std::uint32_t>(sizeof header + found.timestamp) << 24},
-                 reason_of(Drop::BadOption));
+                 packet::reason_of(Drop::BadOption));
     return false;
   }
   header.checksum = be16();

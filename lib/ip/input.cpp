@@ -125,7 +125,7 @@ bool Input::check_options(Turn& turn, Packet& packet) {
   }
   const auto pointer = static_cast<std::uint32_t>(sizeof(Ipv4Header) + found.bad_offset);
   icmp_.refuse(turn, std::move(packet), {wire::IcmpType::ParameterProblem, 0, pointer << 24},
-               reason_of(Drop::BadOption));
+               packet::reason_of(Drop::BadOption));
   return false;
 }
 
@@ -203,20 +203,20 @@ void Input::refuse_unroutable(Turn& turn, Packet&& packet, const route::Route* r
   namespace code = wire::unreachable;
   if (route == nullptr) {
     return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
-                        reason_of(Drop::NoRoute));
+                        packet::reason_of(Drop::NoRoute));
   }
   switch (route->type) {
     case route::Type::Blackhole:
       return turn.drop(std::move(packet), Drop::RouteBlackhole);
     case route::Type::Prohibit:
       return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kAdminProhibited},
-                          reason_of(Drop::RouteProhibit));
+                          packet::reason_of(Drop::RouteProhibit));
     case route::Type::Unreachable:
       return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kHost},
-                          reason_of(Drop::RouteUnreachable));
+                          packet::reason_of(Drop::RouteUnreachable));
     default:
       return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
-                          reason_of(Drop::NoRoute));
+                          packet::reason_of(Drop::NoRoute));
   }
 }
 

@@ -49,7 +49,7 @@ void Local::dispatch(Turn& turn, Burst& burst) {
     if (!protocols_[header.protocol]) [[unlikely]] {
       return icmp_.refuse(turn, std::move(packet),
                           {wire::IcmpType::Unreachable, wire::unreachable::kProtocol},
-                          reason_of(Drop::UnknownProtocol));
+                          packet::reason_of(Drop::UnknownProtocol));
     }
     if (header.protocol != protocol) hand_over();
     protocol = header.protocol;

@@ -25,7 +25,7 @@ struct SendRequest {
   std::uint8_t tos = 0;
   std::uint8_t ttl = 0;  // 0: ip_default_ttl
   bool dont_fragment = false;
-  bool check_source = true;                         // the source must be an address of ours
+  bool allow_no_source = false;  // 0.0.0.0 may stand as source (address configuration)
   std::uint16_t output_device = packet::kNoDevice;  // any
   std::uint32_t mark = 0;
   std::span<const std::byte> options{};  // padded to a multiple of 4, at most 40 bytes
@@ -36,7 +36,8 @@ enum class SendResult : std::uint8_t { Sent, NoRoute, Prohibited, NoSource, TooL
 
 // What a local protocol may learn before it sends: route, source and MTU (Linux: ip_route_output).
 struct OutputRoute {
-  const route::Route* route = nullptr;  // nullptr: unreachable
+  bool reachable = false;               // the rest is set when true; `route` may name a refusal
+  const route::Route* route = nullptr;  // nullptr: none was needed, or none is there
   const route::NextHop* hop = nullptr;
   Ipv4Address source;
   Ipv4Address next_hop;

@@ -27,6 +27,20 @@ struct Settings {
   std::atomic<std::uint32_t> ipfrag_high_thresh{4u << 20};  // bytes of truesize, per lane
   std::atomic<std::uint32_t> ipfrag_time_ms{30000};
   std::atomic<std::uint32_t> ipfrag_max_source_share{25};  // percent of high_thresh for one source
+
+  // Universal time minus the lanes' monotonic time, nanoseconds; kept by the control core, 0:
+  // unknown.
+  std::atomic<std::int64_t> universal_offset_ns{0};
+
+  // Milliseconds since midnight UT for timestamp options and ICMP timestamps; with the high bit set
+  // (a non-standard value, RFC 791 section 3.1) where the time of day is not known.
+  std::uint32_t ut_milliseconds(time::Instant now) const {
+    constexpr std::int64_t kDayNs = 86'400LL * 1'000'000'000;
+    const std::int64_t offset = universal_offset_ns.load(std::memory_order_relaxed);
+    const std::int64_t ns = now.since_origin_ns() + offset;
+    const auto ms = static_cast<std::uint32_t>(((ns % kDayNs + kDayNs) % kDayNs) / 1'000'000);
+    return offset != 0 ? ms : ms | 0x80000000u;
+  }
 };
 
 }  // namespace linnet::ip
