@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The checks of scripts/check that need a compiler or a build."""
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+
+from sources import ROOT, files, is_cpp
+
+QUOTED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+
+
+def output_of(*command):
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def in_parallel(work, items):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
+
+
+@functools.cache
+def include_roots():
+    return [ROOT / 'lib', ROOT / 'app', ROOT]
+
+
+@functools.cache
+def closure(path):
+    """The header and all of the repository's headers that it reaches."""
+    found, waiting = set(), [path]
+    while waiting:
+        header = waiting.pop()
+        if header in found:
+            continue
+        found.add(header)
+        for name in QUOTED.findall(header.read_text()):
+            places = [header.parent / name] + [root / name for root in include_roots()]
+            waiting += [place for place in places if place.is_file()][:1]
+    return sorted(found)
+
+
+def check_headers():
+    """every header compiles alone"""
+    dpdk = [flag.replace('-I', '-isystem', 1) if flag.startswith('-I') else flag
+            for flag in shlex.split(output_of('pkg-config', '--cflags', 'libdpdk'))]
+    command = ['g++', '-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Werror', '-x', 'c++',
+               '-DLINNET_VERSION="check"', *dpdk, *[f'-I{root}' for root in include_roots()]]
+    headers = [ROOT / path for path in files() if path.suffix == '.hpp' and path.parts[0] in ('lib', 'app', 'tests')]
+    cache_file = ROOT / 'build' / 'headers-checked.json'
+    try:
+        known = set(json.loads(cache_file.read_text()))
+    except (OSError, ValueError):
+        known = set()
+
+    def key_of(header):
+        digest = hashlib.sha256(' '.join(command).encode())
+        for part in closure(header):
+            digest.update(str(part.relative_to(ROOT)).encode() + b'\0' + part.read_bytes())
+        return digest.hexdigest()
+
+    def judge(header):
+        key = key_of(header)
+        if key in known:
+            return key, None
+        # Included from a file of one line, so that `#pragma once` is not in the main file.
+        line = f'#include "{header}"\n'
+        run = subprocess.run([*command, '-'], input=line, cwd=ROOT, capture_output=True, text=True)
+        fault = run.stderr.strip().splitlines()[:4] if run.returncode else None
+        return key, fault and f'{header.relative_to(ROOT)}: ' + ' | '.join(fault)
+
+    results = in_parallel(judge, headers)
+    if cache_file.parent.is_dir():
+        cache_file.write_text(json.dumps(sorted(key for key, fault in results if not fault)))
+    return [fault for _, fault in results if fault]
+
+
+def undefined_symbols(object_file):
+    listing = output_of('nm', '--undefined-only', '--demangle', str(object_file))
+    return [line.split(None, 1)[1] for line in listing.splitlines() if len(line.split(None, 1)) == 2]
+
+
+def check_symbols():
+    """data-path objects neither allocate, log, throw, lock nor read a clock"""
+    with open(ROOT / 'lib/hotpath.toml', 'rb') as file:
+        rules = tomllib.load(file)
+    if subprocess.run(['scripts/build', 'release'], cwd=ROOT, env=os.environ | {'QUIET': '1'},
+                      stdout=subprocess.DEVNULL).returncode:
+        return ['the release does not build']
+    forbidden = re.compile('|'.join(f'(?:{pattern})' for pattern in rules['forbidden']))
+    faults = []
+    for source in rules['data_path']:
+        if not (ROOT / 'lib' / source).is_file():
+            faults.append(f'lib/hotpath.toml names {source}, which does not exist')
+            continue
+        room, name = source.split('/', 1)
+        objects = list((ROOT / 'build/lib' / room).glob(f'*.p/{name.replace("/", "_")}.o'))
+        if not objects:
+            faults.append(f'{source}: no object in build/')
+        for symbol in sorted({symbol for path in objects for symbol in undefined_symbols(path)}):
+            if forbidden.search(symbol):
+                faults.append(f'{source}: uses {symbol}')
+    return faults
+
+
+def check_tidy():
+    """clang-tidy-19 finds nothing"""
+    subprocess.run(['scripts/build', 'tidy'], cwd=ROOT, check=True)
+    known = {entry['file'] for entry in json.loads((ROOT / 'build-tidy/compile_commands.json').read_text())}
+    sources = [path for path in files() if is_cpp(path) and path.suffix == '.cpp'
+               and os.path.relpath(ROOT / path, ROOT / 'build-tidy') in known]
+
+    def judge(path):
+        run = subprocess.run(['clang-tidy-19', '--quiet', '-p', 'build-tidy', str(path)], cwd=ROOT,
+                             capture_output=True, text=True)
+        return [line for line in run.stdout.splitlines() if re.search(r': (warning|error): ', line)]
+
+    return sorted({fault for faults in in_parallel(judge, sources) for fault in faults})
