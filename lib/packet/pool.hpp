@@ -49,8 +49,12 @@ class Pool {
 
  private:
   Pool(rte_mempool* pool, std::uint32_t reserve) : pool_(pool), reserve_(reserve) {}
+  bool only_reserve_left();
+
   rte_mempool* pool_;
   std::uint32_t reserve_;
+  std::atomic<bool> low_{false};  // the reserve is near
+  std::atomic<std::uint32_t> since_count_{0};
   std::atomic<std::uint64_t> exhausted_{0};  // lanes may share a pool
 };
 
