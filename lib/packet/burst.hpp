@@ -15,15 +15,17 @@ class Burst {
  public:
   static constexpr unsigned kCapacity = 64;
 
-  Burst() {}  // NOLINT: slots are made below
+  Burst() {}  // NOLINT: the slots are made as they are filled
+  // A burst that drivers fill up to `limit` packets only.
+  explicit Burst(unsigned limit) : limit_(limit) { LINNET_CHECK_OP(limit, <=, kCapacity); }
   Burst(const Burst&) = delete;
   Burst& operator=(const Burst&) = delete;
   ~Burst() { LINNET_CHECK_OP(size_, ==, 0u); }
 
   unsigned size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  bool full() const { return size_ == kCapacity; }
-  unsigned room() const { return kCapacity - size_; }
+  bool full() const { return size_ >= limit_; }
+  unsigned room() const { return full() ? 0 : limit_ - size_; }
 
   void push(Packet&& packet) {
     LINNET_CHECK_OP(size_, <, kCapacity);
@@ -59,6 +61,7 @@ class Burst {
 
  private:
   unsigned size_ = 0;
+  unsigned limit_ = kCapacity;
   rte_mbuf* slots_[kCapacity];
 };
 

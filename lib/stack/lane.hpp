@@ -11,6 +11,7 @@ namespace linnet::stack {
 
 class Stack;
 struct Options;
+struct LaneState;
 
 // What `linnet show lanes` tells of a lane; written by the lane, read by the control core.
 struct LaneStatistics {
@@ -45,10 +46,11 @@ class Lane {
   const packet::Ledger& ledger() const;
   LaneStatistics& statistics();
 
+  // The lane's rooms, for tests that look inside.
+  LaneState& state();
+
  private:
-  friend class Stack;
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<LaneState> state_;
 };
 
 }  // namespace linnet::stack

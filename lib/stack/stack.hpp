@@ -49,7 +49,7 @@ struct Account {
 
 class Stack {
  public:
-  // EAL must have been started. Makes the pool, the device `lo` (down, 127.0.0.1/8 comes with up).
+  // EAL must have been started. Makes the pool and the device `lo`, up, with 127.0.0.1/8.
   static Result<std::unique_ptr<Stack>> create(const Options& options);
   // Lanes must have stopped. Drops what is held (stack::Drop::Shutdown); every packet must be back.
   ~Stack();
@@ -57,14 +57,14 @@ class Stack {
   Stack& operator=(const Stack&) = delete;
 
   // --- Control core.
-  // Registers a device; it must not outlive the stack's pool. Before lanes run.
+  // Registers a device; its packets come from the stack's pool. Before lanes run.
   Result<device::Device*> add_device(std::unique_ptr<device::Device> device);
   device::DeviceTable& devices() { return devices_; }
   route::Tables& routes() { return *routes_; }
   route::Addresses& addresses() { return *addresses_; }
   neigh::System& neighbours() { return *neighbours_; }
   ip::Settings& ip_settings() { return ip_settings_; }
-  neigh::Settings& neigh_settings() { return neigh_settings_; }
+  neigh::Settings& neigh_settings() { return neighbours_->settings(); }
   packet::Pool& pool() { return *pool_; }
   table::Rcu& rcu() { return *rcu_; }
 
@@ -86,18 +86,22 @@ class Stack {
   std::uint64_t dropped(packet::DropReason reason) const;
 
  private:
-  explicit Stack(const Options& options);
+  Stack() = default;
+  Result<> build(const Options& options);
+  void link_changed(device::Device& device, bool up);
+  void take_events();
 
   std::unique_ptr<packet::Pool> pool_;
   std::unique_ptr<table::Rcu> rcu_;
   device::DeviceTable devices_;
   ip::Settings ip_settings_;
-  neigh::Settings neigh_settings_;
   std::unique_ptr<route::Tables> routes_;
   std::unique_ptr<route::Addresses> addresses_;
+  std::unique_ptr<neigh::Host> host_;
   std::unique_ptr<neigh::System> neighbours_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::uint64_t link_states_ = 0;  // a bit a device: what control_turn saw last
+  std::uint64_t link_states_ = 0;  // a bit a device: running when it was last looked at
+  time::Instant stopped_at_{};     // the last time told to the control core
 };
 
 }  // namespace linnet::stack
