@@ -28,6 +28,29 @@ std::byte* Packet::put(std::uint32_t n) const {
   return reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf_, static_cast<std::uint16_t>(n)));
 }
 
+std::uint32_t Packet::tailroom() const {
+  const rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
+  if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return 0;
+  return rte_pktmbuf_tailroom(last);
+}
+
+void Packet::chain(Packet&& tail) const {
+  rte_mbuf* first = tail.release();
+  const std::uint32_t bytes = first->pkt_len;
+  unsigned count = first->nb_segs;
+  if (first->data_len == 0 && first->next != nullptr) {
+    rte_mbuf* const rest = std::exchange(first->next, nullptr);
+    first->nb_segs = 1;
+    rte_pktmbuf_free_seg(first);
+    first = rest;
+    --count;
+  }
+  LINNET_CHECK_OP(mbuf_->nb_segs + count, <=, 65535u);
+  rte_pktmbuf_lastseg(mbuf_)->next = first;
+  mbuf_->nb_segs = static_cast<std::uint16_t>(mbuf_->nb_segs + count);
+  mbuf_->pkt_len += bytes;
+}
+
 void Packet::trim(std::uint32_t new_length) {
   LINNET_CHECK_OP(new_length, <=, length());
   rte_mbuf* segment = mbuf_;

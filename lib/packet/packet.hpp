@@ -142,6 +142,11 @@ class Packet {
   }
   // `n` more bytes at the end of the last segment, uninitialised; nullptr if they do not fit.
   std::byte* put(std::uint32_t n) const;
+  // How many bytes `put` can give; 0 where the last segment is shared.
+  std::uint32_t tailroom() const;
+  // Puts all of `tail`'s segments behind this packet's; its Meta is forgotten. An empty first
+  // segment of `tail` is freed. At most 65535 segments in all.
+  void chain(Packet&& tail) const;
   // Cuts the packet to `length` bytes; segments behind it are freed. Must not lengthen.
   void trim(std::uint32_t length);
 
