@@ -79,13 +79,18 @@ class Device {
   // Ethernet header, Meta reset, input_device set), counts them in the queue's counters, and
   // returns how many. `transmit` takes frames from the front and returns how many it took; the rest
   // stays.
+  // `prepare` comes before the first `transmit` of a burst: it makes the frames such as the device
+  // can send (padded, in one piece) and drops by name those it never can.
   virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
+  virtual void prepare(packet::Turn& /*turn*/, packet::Burst& /*burst*/) {}
   virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;
 
   // Sleeping: a descriptor that becomes readable when `queue` has frames, -1 where the device has
   // none and must be polled. `arm_receive_wakeup(true)` before sleeping, false after.
   virtual int receive_wakeup_fd(unsigned /*queue*/) { return -1; }
   virtual bool arm_receive_wakeup(unsigned /*queue*/, bool /*on*/) { return false; }
+  // Whether frames can come to `queue` while its lane sleeps.
+  virtual bool needs_watch(unsigned /*queue*/) const { return true; }
 
   QueueCounters& counters(unsigned queue) { return counters_[queue]; }
 

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The data path of a port.
+#include <cstring>
+
+#include "device/port.hpp"
+#include "packet/drops.hpp"
+#include "wire/ethernet.hpp"
+
+namespace linnet::device {
+namespace {
+
+using packet::Burst;
+using packet::Packet;
+using packet::Turn;
+
+constexpr std::uint32_t kLongestHeader = sizeof(wire::EthernetHeader) + 4;  // with a VLAN tag
+
+std::uint64_t bytes_of(rte_mbuf* const* frames, unsigned count) {
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < count; ++i)
+    bytes += frames[i]->pkt_len;
+  return bytes;
+}
+
+}  // namespace
+
+Port::SharedQueue::~SharedQueue() {
+  pending.drain([](Packet&& frame) { rte_pktmbuf_free(frame.release()); });
+  void* frame = nullptr;
+  while (rte_ring_sc_dequeue(ring, &frame) == 0)
+    rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
+  rte_ring_free(ring);
+}
+
+unsigned Port::receive(unsigned queue, Burst& burst) {
+  if (queue >= queues_ || gone()) [[unlikely]]
+    return 0;
+  if (shared_[queue] != nullptr) send_shared(*shared_[queue], static_cast<std::uint16_t>(queue));
+  rte_mbuf** const frames = burst.slots() + burst.size();
+  const unsigned count = rte_eth_rx_burst(port(), static_cast<std::uint16_t>(queue), frames,
+                                          static_cast<std::uint16_t>(burst.room()));
+  if (count == 0) return 0;
+  packet::Meta fresh{};
+  fresh.input_device = index();
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    *static_cast<packet::Meta*>(rte_mbuf_to_priv(frames[i])) = fresh;
+    bytes += frames[i]->pkt_len;
+  }
+  burst.set_size(burst.size() + count);
+  counters(queue).rx_packets.add(count);
+  counters(queue).rx_bytes.add(bytes);
+  return count;
+}
+
+void Port::prepare(Turn& turn, Burst& burst) {
+  const std::uint32_t longest = mtu() + kLongestHeader;
+  const auto sendable = [&](const rte_mbuf* frame) {
+    return frame->pkt_len >= wire::kEthernetMinFrame && frame->pkt_len <= longest &&
+           frame->nb_segs <= max_segments_;
+  };
+  const unsigned count = burst.size();
+  unsigned good = 0;
+  while (good < count && sendable(burst.peek(good)))
+    ++good;
+  if (good == count) [[likely]]
+    return;
+  // The rest is looked at one by one; what can be sent closes up behind the good ones.
+  burst.set_size(good);
+  for (unsigned i = good; i < count; ++i) {
+    Packet frame(burst.slots()[i]);
+    if (frame.length() > longest) {
+      turn.drop(std::move(frame), Drop::TxTooLong);
+    } else if (sendable(frame.mbuf())) {
+      burst.push(std::move(frame));
+    } else {
+      make_sendable(turn, burst, std::move(frame));
+    }
+  }
+  counters(turn.lane).tx_dropped.add(count - burst.size());
+}
+
+// Drivers of virtual ports send a frame as it is: what pads it must be zeros and not what lay in
+// the buffer before (CVE-2003-0001). A buffer that another packet shares is not written to.
+void Port::make_sendable(Turn& turn, Burst& burst, Packet&& frame) {
+  Packet out = std::move(frame);
+  const std::uint32_t length = out.length();
+  const std::uint32_t pad = length < wire::kEthernetMinFrame ? wire::kEthernetMinFrame - length : 0;
+  const bool chain = out.mbuf()->nb_segs > max_segments_;
+  if (chain && length + RTE_PKTMBUF_HEADROOM > turn.pool.data_room()) {
+    return turn.drop(std::move(out), Drop::TxTooLong);
+  }
+  std::byte* tail = pad > 0 && !chain && !out.shared() ? out.put(pad) : nullptr;
+  if (chain || (pad > 0 && tail == nullptr)) {
+    Packet whole = out.copy(turn.pool, 0, length);
+    if (!whole) return turn.drop(std::move(out), packet::Drop::NoBuffer);
+    rte_pktmbuf_free(out.release());
+    out = std::move(whole);
+    if (pad > 0) tail = out.put(pad);
+  }
+  if (pad > 0) std::memset(tail, 0, pad);
+  burst.push(std::move(out));
+}
+
+unsigned Port::transmit(unsigned queue, Burst& burst) {
+  const unsigned offered = burst.size();
+  std::uint64_t bytes = bytes_of(burst.slots(), offered);
+  const unsigned sent = queue < queues_
+                            ? rte_eth_tx_burst(port(), static_cast<std::uint16_t>(queue),
+                                               burst.slots(), static_cast<std::uint16_t>(offered))
+                            : hand_over(queue, burst);
+  if (sent < offered) bytes -= bytes_of(burst.slots() + sent, offered - sent);
+  burst.remove_front(sent);
+  counters(queue).tx_packets.add(sent);
+  counters(queue).tx_bytes.add(bytes);
+  return sent;
+}
+
+unsigned Port::hand_over(unsigned lane, Burst& burst) {
+  return rte_ring_mp_enqueue_burst(shared_[lane % queues_]->ring,
+                                   reinterpret_cast<void**>(burst.slots()), burst.size(), nullptr);
+}
+
+void Port::send_shared(SharedQueue& shared, std::uint16_t queue) {
+  Burst& pending = shared.pending;
+  const unsigned more = rte_ring_sc_dequeue_burst(
+      shared.ring, reinterpret_cast<void**>(pending.slots() + pending.size()), pending.room(),
+      nullptr);
+  pending.set_size(pending.size() + more);
+  if (pending.empty()) return;
+  pending.remove_front(
+      rte_eth_tx_burst(port(), queue, pending.slots(), static_cast<std::uint16_t>(pending.size())));
+}
+
+}  // namespace linnet::device
