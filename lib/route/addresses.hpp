@@ -18,8 +18,8 @@
 namespace linnet::route {
 
 struct Address {
-  Ipv4Interface interface;               // address and subnet length
-  std::optional<Ipv4Address> broadcast;  // as given, or the subnet's last address
+  Ipv4Interface interface{};               // address and subnet length
+  std::optional<Ipv4Address> broadcast{};  // as given, or the subnet's last address
   Scope scope = Scope::Universe;
   bool secondary = false;  // another address of the same subnet came first
   bool no_prefix_route = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/ipv4.hpp"
@@ -51,6 +52,9 @@ struct alignas(64) Route {
   std::uint32_t total_weight = 0;  // of the live hops
   const NextHop* hops = nullptr;   // hop_count of them, live ones first
   std::uint16_t live_hops = 0;
+  // Where the tables keep up to kInlineHops hops: then a look-up's answer is one cache line.
+  static constexpr unsigned kInlineHops = 3;
+  alignas(NextHop) std::byte hop_storage[kInlineHops * sizeof(NextHop)]{};
 
   // The next hop for a flow: the same flow always takes the same hop while the set is unchanged,
   // and flows spread by weight. nullptr where no hop is alive. `flow_hash` is only read with
@@ -64,10 +68,11 @@ struct alignas(64) Route {
  private:
   const NextHop* choose_weighted(std::uint32_t flow_hash) const;
 };
+static_assert(sizeof(Route) == 64);
 
 // What a look-up is asked. TOS, mark and devices count only when rules or routes name them.
 struct Key {
-  Ipv4Address destination;
+  Ipv4Address destination{};
   Ipv4Address source{};
   std::uint8_t tos = 0;
   std::uint16_t input_device = 0xffff;   // kNoDevice: sent from here

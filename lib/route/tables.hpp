@@ -18,8 +18,8 @@ namespace linnet::route {
 
 // A next hop as a command names it.
 struct HopSpec {
-  std::optional<Ipv4Address> gateway;
-  std::optional<std::uint16_t> device;  // index; found from the gateway where it is left out
+  std::optional<Ipv4Address> gateway{};
+  std::optional<std::uint16_t> device{};  // index; found from the gateway where it is left out
   std::uint16_t weight = 1;
   bool onlink = false;  // take the gateway as reachable on `device` without a look-up
   friend bool operator==(const HopSpec&, const HopSpec&) = default;
@@ -27,17 +27,17 @@ struct HopSpec {
 
 // A route as a command names it and `list` tells it.
 struct RouteSpec {
-  Ipv4Prefix prefix;
+  Ipv4Prefix prefix{};
   std::uint32_t table = kTableMain;
   Type type = Type::Unicast;
-  std::optional<Scope> scope;  // left out: as `ip route` chooses
+  std::optional<Scope> scope{};  // left out: as `ip route` chooses
   std::uint8_t tos = 0;
   std::uint32_t metric = 0;
   Protocol protocol = Protocol::Boot;
-  std::optional<Ipv4Address> source;
+  std::optional<Ipv4Address> source{};
   std::uint16_t mtu = 0;
-  std::vector<HopSpec> hops;  // empty for types that go nowhere
-  bool dead = false;          // told by `list`: every hop's device is down
+  std::vector<HopSpec> hops{};  // empty for types that go nowhere
+  bool dead = false;            // told by `list`: every hop's device is down
   friend bool operator==(const RouteSpec&, const RouteSpec&) = default;
 };
 
@@ -46,8 +46,8 @@ struct Rule {
   std::uint32_t priority = 0;
   Ipv4Prefix from{};
   Ipv4Prefix to{};
-  std::optional<std::uint8_t> tos;
-  std::optional<std::uint32_t> mark;
+  std::optional<std::uint8_t> tos{};
+  std::optional<std::uint32_t> mark{};
   std::uint32_t mark_mask = 0xffffffff;
   std::string input_device{};  // empty: any
   std::string output_device{};
@@ -78,7 +78,13 @@ class Tables {
   // Bytes held for routes and look-up structures.
   std::size_t memory_bytes() const;
   // A device went up or down or changed its MTU: live hops are computed anew (Linux: fib_sync_*).
+  // Routes all of whose devices are administratively down go; those without link stay unused.
   void device_changed(std::uint16_t device);
+  // An address of ours went: so do the routes of table main that prefer it as their source, unless
+  // it is still local (Linux: fib_sync_down_addr).
+  void address_gone(Ipv4Address address);
+  // A device lost its last address: routes that lead only through it go (Linux: fib_disable_ip).
+  void device_disabled(std::uint16_t device);
 
   // A look-up told to a person: what `ip route get` shows.
   struct Answer {
