@@ -79,6 +79,15 @@ Error refused(const std::string& devargs, int error) {
   return Error{"the driver could not make the port; " + hint(devargs), devargs};
 }
 
+// Marks the port as ours; false if it is already.
+bool take(std::uint16_t port) {
+  rte_eth_dev_owner owner{};
+  if (rte_eth_dev_owner_get(port, &owner) != 0 || owner.id != RTE_ETH_DEV_NO_OWNER) return false;
+  if (rte_eth_dev_owner_new(&owner.id) != 0) return false;
+  std::strcpy(owner.name, "linnet");
+  return rte_eth_dev_owner_set(port, &owner) == 0;
+}
+
 }  // namespace
 
 std::string_view device_of(std::string_view devargs) {
@@ -103,14 +112,16 @@ Result<std::uint16_t> attach_port(const std::string& devargs) {
     name = "0000:" + name;
   }
   std::uint16_t port = 0;
-  if (names_pci_device(devargs) && rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) {
-    return port;  // EAL's start has probed it
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &port) == 0) {
+    // EAL's start has made it of a PCI device, or it is one of ours.
+    return take(port) ? Result<std::uint16_t>(port) : refused(devargs, -EEXIST);
   }
   const int error = rte_dev_probe(devargs.c_str());
   if (error != 0) return refused(devargs, error);
   if (rte_eth_dev_get_port_by_name(name.c_str(), &port) != 0) {
     return Error{"the device is there, but it is no network port", device};
   }
+  LINNET_CHECK(take(port));
   return port;
 }
 

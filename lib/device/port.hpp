@@ -17,15 +17,15 @@
 namespace linnet::device {
 
 struct PortOptions {
-  std::string name;                  // what users call it
-  std::string devargs;               // what DPDK calls it: "net_tap0,iface=tap0", "0000:01:00.0"
+  std::string name{};                // what users call it
+  std::string devargs{};             // what DPDK calls it: "net_tap0,iface=tap0", "0000:01:00.0"
   packet::Pool* pool = nullptr;      // where received frames lie; must outlive the port
   unsigned lanes = 1;                // each gets a queue pair, as far as the port has them
   unsigned queues = 0;               // at most so many queue pairs; 0: one a lane
   std::uint16_t rx_descriptors = 0;  // 0: what suits the driver
   std::uint16_t tx_descriptors = 0;
-  std::uint32_t mtu = 0;          // bytes of IP packet; 0: 1500, or less where the driver says so
-  std::optional<MacAddress> mac;  // none: the driver's
+  std::uint32_t mtu = 0;            // bytes of IP packet; 0: 1500, or less where the driver says so
+  std::optional<MacAddress> mac{};  // none: the driver's
   bool promiscuous = false;
   bool lowest = false;  // as if the driver could do nothing that is optional
 };

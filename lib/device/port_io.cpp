@@ -77,7 +77,6 @@ void Port::prepare(Turn& turn, Burst& burst) {
       make_sendable(turn, burst, std::move(frame));
     }
   }
-  counters(turn.lane).tx_dropped.add(count - burst.size());
 }
 
 // Drivers of virtual ports send a frame as it is: what pads it must be zeros and not what lay in
