@@ -32,9 +32,10 @@ enum class MessageKind : std::uint8_t {
 };
 
 struct Message {
-  static constexpr std::uint8_t kKeepMac = 1;     // Set: the entry's own MAC stays
-  static constexpr std::uint8_t kMustExist = 2;   // Set: never makes an entry
-  static constexpr std::uint8_t kPermanents = 4;  // Flush: PERMANENT and NOARP too
+  static constexpr std::uint8_t kKeepMac = 1;          // Set: the entry's own MAC stays
+  static constexpr std::uint8_t kMustExist = 2;        // Set: never makes an entry
+  static constexpr std::uint8_t kPermanents = 4;       // Flush: PERMANENT and NOARP too
+  static constexpr std::uint8_t kForgetAddresses = 8;  // Flush: probes and announcements too
 
   MessageKind kind;
   Nud state = Nud::None;                     // Set: the new one; Flush: only these, None: all

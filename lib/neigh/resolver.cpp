@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "neigh/resolver.hpp"
+
+#include "neigh/owner.hpp"
+#include "route/route.hpp"
+
+namespace linnet::neigh {
+namespace {
+
+using packet::Burst;
+using packet::Packet;
+using packet::Turn;
+
+constexpr unsigned kMessagesPerTurn = 256;  // of each source
+
+// Spreads keys over a lane's cache. No secret: a collision costs a look-up in the table.
+unsigned cache_slot(std::uint64_t key, unsigned slots) {
+  return static_cast<unsigned>((key * 0x9e3779b97f4a7c15ULL) >> 40) & (slots - 1);
+}
+
+}  // namespace
+
+Resolver::Resolver(System& system, unsigned lane, time::TimerWheel& wheel,
+                   link::EthernetOutput& output)
+    : system_(system), table_(system.table()), lane_(lane), output_(output) {
+  LINNET_CHECK_OP(lane, <, system.options().lanes);
+  if (lane == 0) owner_ = std::make_unique<Owner>(system, wheel, output);
+  cache_.fill(Table::kNone);
+}
+
+Resolver::~Resolver() = default;
+
+void Resolver::connect_unresolved(packet::Stage stage) {
+  if (owner_ != nullptr) owner_->cache.connect_unresolved(stage);
+}
+
+void Resolver::output(Turn& turn, Burst& burst) {
+  PublishedHeader link;
+  std::uint64_t link_key = 0;  // whose header `link` is; 0: nobody's
+  const unsigned count = burst.size();
+  for (unsigned i = 0; i < count; ++i) {
+    Packet packet = burst.take(i);
+    const packet::Meta& meta = packet.meta();
+    const std::uint64_t key = key_of(meta.output_device, meta.next_hop);
+    if (key != link_key) {
+      if (!header_for(turn, meta, key, link)) [[unlikely]] {
+        link_key = 0;
+        without_header(turn, std::move(packet));
+        continue;
+      }
+      link_key = key;
+    }
+    output_.send(turn, meta.output_device, link.header, std::move(packet));
+  }
+  burst.clear();
+}
+
+bool Resolver::header_for(Turn& turn, const packet::Meta& meta, std::uint64_t key,
+                          PublishedHeader& out) {
+  const route::NextHop* const hop = meta.hop;
+  const bool by_gateway = hop != nullptr && hop->gateway == meta.next_hop;
+  const unsigned slot = cache_slot(key, kCacheSlots);
+  const std::uint32_t hint =
+      by_gateway ? hop->neighbour_hint.load(std::memory_order_relaxed) : cache_[slot];
+  if (usable(turn, hint, key, out)) [[likely]]
+    return true;
+  if (special_header(meta, out)) return true;
+  const std::uint32_t index = table_.find(key);
+  if (index == Table::kNone || !usable(turn, index, key, out)) return false;
+  if (by_gateway)
+    hop->neighbour_hint.store(index, std::memory_order_relaxed);
+  else
+    cache_[slot] = index;
+  return true;
+}
+
+bool Resolver::usable(Turn& turn, std::uint32_t index, std::uint64_t key, PublishedHeader& out) {
+  if (!table_.read_header(index, key, out) || !has_mac(out.state)) return false;
+  table_.mark_used(index, turn.now);
+  if (out.state == Nud::Stale) [[unlikely]]
+    used_stale(turn, index, key);
+  return true;
+}
+
+// Next hops that need no neighbour.
+bool Resolver::special_header(const packet::Meta& meta, PublishedHeader& out) const {
+  const device::Device* const device = system_.devices().at(meta.output_device);
+  if (device == nullptr) return false;
+  MacAddress destination;
+  if (!device->loopback()) {
+    if (meta.next_hop.is_limited_broadcast())
+      destination = MacAddress::broadcast();
+    else if (meta.next_hop.is_multicast())
+      destination = wire::multicast_mac(meta.next_hop.host());
+    else
+      return false;
+  }
+  out.header = {destination, device->mac(), be16(wire::ethertype::kIpv4)};
+  return true;
+}
+
+void Resolver::used_stale(Turn& turn, std::uint32_t index, std::uint64_t key) {
+  if (owner_ != nullptr) return owner_->cache.use(turn, index, key);
+  if (!table_.nudge(index)) return;
+  const Message message{
+      .kind = MessageKind::Used, .device = device_of(key), .address = address_of(key)};
+  if (!system_.mailbox().post(lane_, message)) table_.unnudge(index);
+}
+
+void Resolver::without_header(Turn& turn, Packet&& packet) {
+  if (owner_ != nullptr) return owner_->cache.resolve(turn, std::move(packet));
+  packet.meta().hop = nullptr;  // valid in this turn only
+  hand_over(turn, MessageKind::OutputPacket, std::move(packet));
+}
+
+void Resolver::hand_over(Turn& turn, MessageKind kind, Packet&& packet) {
+  Message message{.kind = kind, .packet = packet.mbuf()};
+  // Counted before the owner can see it.
+  turn.ledger.held.add();
+  if (system_.mailbox().post(lane_, message)) {
+    static_cast<void>(packet.release());
+    return;
+  }
+  turn.ledger.held.subtract();
+  turn.drop(std::move(packet), Drop::HandOffFull);
+}
+
+void Resolver::arp_input(Turn& turn, Burst& burst) {
+  burst.drain([&](Packet&& packet) {
+    if (owner_ != nullptr)
+      owner_->arp.input(turn, std::move(packet));
+    else
+      hand_over(turn, MessageKind::ArpPacket, std::move(packet));
+  });
+}
+
+void Resolver::turn(Turn& turn) {
+  if (owner_ == nullptr) return;
+  system_.mailbox().drain(kMessagesPerTurn, [&](const Message& message) { handle(turn, message); });
+}
+
+void Resolver::handle(Turn& turn, const Message& message) {
+  const std::uint64_t key = key_of(message.device, message.address);
+  switch (message.kind) {
+    case MessageKind::OutputPacket: {
+      turn.ledger.held.subtract();
+      Burst one;
+      one.push(Packet(message.packet));
+      return output(turn, one);
+    }
+    case MessageKind::ArpPacket:
+      turn.ledger.held.subtract();
+      return owner_->arp.input(turn, Packet(message.packet));
+    case MessageKind::Used: {
+      const std::uint32_t index = table_.find(key);
+      if (index != Table::kNone) owner_->cache.use(turn, index, key);
+      return;
+    }
+    case MessageKind::Confirm:
+      return owner_->cache.confirm(turn, key);
+    default:
+      return owner_->carry_out(turn, message);
+  }
+}
+
+void Resolver::confirm(Turn& turn, std::uint16_t device, Ipv4Address next_hop) {
+  static constexpr time::Duration kGrain = time::Duration::milliseconds(100);
+  const std::uint64_t key = key_of(device, next_hop);
+  const std::uint32_t index = table_.find(key);
+  if (index == Table::kNone || turn.now - table_.confirmed(index) < kGrain) return;
+  if (owner_ != nullptr) return owner_->cache.confirm(turn, key);
+  const Message message{.kind = MessageKind::Confirm, .device = device, .address = next_hop};
+  // A hint only: the next one comes with the next acknowledgement.
+  static_cast<void>(system_.mailbox().post(lane_, message));
+}
+
+void Resolver::clear(Turn& turn) {
+  if (owner_ == nullptr) return;
+  while (system_.mailbox().waiting()) {
+    system_.mailbox().drain(kMessagesPerTurn, [&](const Message& message) {
+      if (message.packet == nullptr) return;
+      turn.ledger.held.subtract();
+      turn.drop(Packet(message.packet), Drop::EntryDeleted);
+    });
+  }
+  owner_->clear(turn);
+}
+
+}  // namespace linnet::neigh
