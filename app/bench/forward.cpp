@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/forward.hpp"
+
+#include <rte_cycles.h>
+
+#include <chrono>
+#include <fstream>
+#include <istream>
+#include <ostream>
+#include <sstream>
+#include <thread>
+
+#include "bench/traffic.hpp"
+#include "device/port.hpp"
+#include "stack/eal.hpp"
+#include "stack/runner.hpp"
+#include "stack/stack.hpp"
+#include "time/clock.hpp"
+
+namespace linnet::bench {
+namespace {
+
+const Ipv4Interface kInside{Ipv4Address(198, 18, 255, 254), 16};
+const Ipv4Interface kOutside{Ipv4Address(10, 0, 0, 1), 24};
+const Ipv4Address kGateway(10, 0, 0, 2);
+
+// Bytes of this process that lie in memory (VmRSS).
+std::uint64_t resident_bytes() {
+  std::ifstream status("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  status >> size >> resident;
+  return resident * 4096;
+}
+
+// Everything but the ports: addresses, routes, the gateway's neighbour entry.
+Result<> configure(stack::Stack& stack, device::Device& in, device::Device& out,
+                   const ForwardOptions& options) {
+  stack.ip_settings().ip_forward.store(1);
+  for (device::Device* device : {&in, &out}) {
+    if (Result<> up = stack.set_link(*device, true); !up) return up;
+    route::Address address;
+    address.interface = device == &in ? kInside : kOutside;
+    if (Result<> added = stack.add_address(*device, address); !added) return added;
+  }
+  neigh::System::Request gateway;
+  gateway.device = out.index();
+  gateway.address = kGateway;
+  gateway.mac = MacAddress({2, 0, 0, 0, 0, 0x99});
+  if (Result<> added = stack.neighbours().change(gateway, neigh::System::Change::Add); !added) {
+    return added;
+  }
+  for (const Ipv4Prefix& prefix : internet_like_prefixes(options.routes, options.seed)) {
+    route::RouteSpec spec;
+    spec.prefix = options.routes == 1 ? Ipv4Prefix() : prefix;
+    spec.hops.push_back({.gateway = kGateway, .device = out.index()});
+    if (Result<> added = stack.routes().add(spec); !added) return added;
+  }
+  return Ok{};
+}
+
+std::string slot_json(std::uint64_t packets, double seconds, std::uint64_t cycles) {
+  std::ostringstream out;
+  out << "{\"packets\": " << packets << ", \"seconds\": " << seconds << ", \"cycles\": " << cycles
+      << "}";
+  return out.str();
+}
+
+// One slot of `seconds` on the lane's core, by the very loop that the daemon runs.
+Result<std::string> run_slot(stack::Stack& stack, stack::LaneRunner& runner, unsigned lcore,
+                             double seconds) {
+  const packet::Counter& sent = stack.lane(0).ledger().sent;
+  const std::uint64_t before = sent.value();
+  const std::uint64_t start = rte_rdtsc();
+  const auto start_time = std::chrono::steady_clock::now();
+  if (Result<> started = runner.start(lcore); !started) return started.error();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  runner.stop();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_time;
+  return slot_json(sent.value() - before, took.count(), rte_rdtsc() - start);
+}
+
+// Turns on this core until so many packets came in.
+std::string run_count(stack::Stack& stack, stack::LaneRunner& runner) {
+  time::TscClock clock;
+  const std::uint64_t start = rte_rdtsc();
+  while (!runner.finished())
+    runner.take_turns(clock, 256);
+  return slot_json(stack.lane(0).ledger().sent.value(), 0, rte_rdtsc() - start);
+}
+
+Result<> obey(stack::Stack& stack, stack::LaneRunner& runner, unsigned lcore, std::istream& in,
+              std::ostream& out) {
+  std::string line;
+  while (std::getline(in, line)) {
+    std::istringstream words(line);
+    std::string verb;
+    double seconds = 0;
+    words >> verb >> seconds;
+    if (verb == "quit") return Ok{};
+    if (verb != "run" || seconds <= 0)
+      return Error{"not a command", line, -1, "run SECONDS or quit"};
+    const Result<std::string> slot = run_slot(stack, runner, lcore, seconds);
+    if (!slot) return slot.error();
+    out << *slot << std::endl;
+  }
+  return Ok{};
+}
+
+Result<device::Device*> add_port(stack::Stack& stack, const std::string& name,
+                                 const std::string& devargs, std::optional<MacAddress> mac) {
+  device::PortOptions options;
+  options.name = name;
+  options.devargs = devargs;
+  options.pool = &stack.pool();
+  options.mac = mac;
+  auto port = device::Port::create(options);
+  if (!port) return port.error();
+  return stack.add_device(std::move(port).value());
+}
+
+}  // namespace
+
+MacAddress router_mac() {
+  return MacAddress({2, 0, 0, 0, 0, 0x01});
+}
+
+Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostream& out) {
+  stack::EalOptions eal_options;
+  eal_options.memory_mb = options.memory_mb;
+  eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
+  if (options.count == 0) eal_options.lane_cores = {options.core};
+  auto eal = stack::Eal::start(eal_options);
+  if (!eal) return eal.error();
+
+  stack::Options stack_options;
+  stack_options.pool.name = "bench";
+  stack_options.pool.packets = options.packets;
+  stack_options.burst = options.burst;
+  stack_options.seed = options.seed;
+  time::TscClock clock;
+  stack_options.origin = clock.now();
+  auto stack = stack::Stack::create(stack_options);
+  if (!stack) return stack.error();
+  auto inside = add_port(**stack, "in", "net_pcap0,rx_pcap=" + options.frames + ",infinite_rx=1",
+                         router_mac());
+  if (!inside) return inside.error();
+  auto outside = add_port(**stack, "out", "net_null0,no-rx=1", std::nullopt);
+  if (!outside) return outside.error();
+
+  const std::uint64_t memory_before = resident_bytes();
+  const auto start = std::chrono::steady_clock::now();
+  if (Result<> done = configure(**stack, **inside, **outside, options); !done) return done;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  out << "{\"routes\": " << options.routes << ", \"load_seconds\": " << took.count()
+      << ", \"route_bytes\": " << (*stack)->routes().memory_bytes()
+      << ", \"resident_growth\": " << resident_bytes() - memory_before << "}" << std::endl;
+
+  stack::RunnerOptions runner_options;
+  runner_options.rests = false;
+  runner_options.stop_after_packets = options.count;
+  stack::LaneRunner runner((*stack)->lane(0), (*stack)->rcu(), (*stack)->devices(), runner_options);
+  if (options.count == 0) return obey(**stack, runner, *(*eal)->lane_lcore(0), in, out);
+  out << run_count(**stack, runner) << std::endl;
+  return Ok{};
+}
+
+}  // namespace linnet::bench

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The measured half of scripts/bench, which starts it and its opponents and does the arithmetic.
+#include <boost/program_options.hpp>
+#include <iostream>
+
+#include "bench/forward.hpp"
+#include "bench/traffic.hpp"
+
+namespace {
+
+namespace options = boost::program_options;
+using linnet::Result;
+
+int fail(const linnet::Error& error) {
+  std::cerr << "linnet-bench: " << error.text() << "\n";
+  return 1;
+}
+
+struct Choices {
+  std::string command;
+  linnet::bench::ForwardOptions forward;
+  linnet::bench::FrameOptions frames;
+};
+
+options::options_description describe(Choices& choices) {
+  auto& forward = choices.forward;
+  options::options_description all("linnet-bench frames|forward [options]");
+  all.add_options()("help", "say this")                                                       //
+      ("frames", options::value(&forward.frames), "capture file to write, or to replay")      //
+      ("routes", options::value(&forward.routes)->default_value(1), "number of routes")       //
+      ("seed", options::value(&forward.seed)->default_value(1), "seed of routes and frames")  //
+      ("flows", options::value(&choices.frames.flows)->default_value(1), "frames: flows")     //
+      ("size", options::value(&choices.frames.frame_bytes)->default_value(60),
+       "frames: bytes without check sequence")                                                 //
+      ("burst", options::value(&forward.burst)->default_value(32), "forward: frames at once")  //
+      ("core", options::value(&forward.core)->default_value(1), "forward: the lane's CPU")     //
+      ("memory", options::value(&forward.memory_mb)->default_value(1024), "forward: MB")       //
+      ("packets", options::value(&forward.packets)->default_value(32768),
+       "forward: in the pool")                                                            //
+      ("hugepages", options::bool_switch(&forward.hugepages), "forward: use huge pages")  //
+      ("count", options::value(&forward.count)->default_value(0), "forward: end after N packets");
+  return all;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Choices choices;
+  const options::options_description all = describe(choices);
+  options::options_description hidden;
+  hidden.add(all).add_options()("command", options::value(&choices.command));
+  options::positional_options_description positional;
+  positional.add("command", 1);
+  options::variables_map values;
+  try {
+    options::store(options::command_line_parser(argc, argv)
+                       .options(hidden)
+                       .positional(positional)
+                       .style(options::command_line_style::unix_style &
+                              ~options::command_line_style::allow_guessing)
+                       .run(),
+                   values);
+    options::notify(values);
+  } catch (const options::error& error) {
+    std::cerr << "linnet-bench: " << error.what() << "\n";
+    return 2;
+  }
+  if (values.count("help") != 0 || (choices.command != "frames" && choices.command != "forward")) {
+    std::cout << all;
+    return values.count("help") != 0 ? 0 : 2;
+  }
+  if (choices.command == "frames") {
+    choices.frames.path = choices.forward.frames;
+    choices.frames.seed = choices.forward.seed;
+    choices.frames.destination = linnet::bench::router_mac();
+    const Result<> written = linnet::bench::write_frames(
+        linnet::bench::internet_like_prefixes(choices.forward.routes, choices.forward.seed),
+        choices.frames);
+    return written ? 0 : fail(written.error());
+  }
+  const Result<> ran = linnet::bench::run_forward(choices.forward, std::cin, std::cout);
+  return ran ? 0 : fail(ran.error());
+}
