@@ -95,8 +95,8 @@ Result<device::Device*> Stack::add_device(std::unique_ptr<device::Device> device
 
 // Routes and neighbours follow a device that starts or stops running.
 void Stack::link_changed(device::Device& device, bool up) {
-  addresses_->device_changed(device.index());
   routes_->device_changed(device.index());
+  addresses_->device_changed(device.index());
   if (up) {
     link_states_ |= bit_of(device);
     for (const route::Address& address : addresses_->list(device.index())) {
