@@ -144,6 +144,7 @@ Result<> Addresses::add(std::uint16_t index, Address address) {
     address.broadcast = address.interface.prefix().last();
   device.addresses.insert(address.secondary ? device.addresses.end() : place, address);
   state_->publish(device);
+  publish_filter();
   state_->reconcile(index);
   return Ok{};
 }
@@ -168,6 +169,7 @@ Result<> Addresses::remove(std::uint16_t index, Ipv4Interface interface) {
     });
   }
   state_->publish(device);
+  publish_filter();
   state_->reconcile(index);
   for (const Ipv4Address address : gone)
     state_->tables.address_gone(address);
@@ -199,6 +201,27 @@ void Addresses::device_changed(std::uint16_t device) {
 std::span<const Address> Addresses::of_device(std::uint16_t device) const {
   const State::Snapshot* const seen = state_->seen(device);
   return seen == nullptr ? std::span<const Address>() : std::span(seen->addresses);
+}
+
+bool Addresses::is_ours(Ipv4Address address) const {
+  for (unsigned device = 0; device < state_->devices.size(); ++device) {
+    if (on_device(static_cast<std::uint16_t>(device), address)) return true;
+  }
+  return false;
+}
+
+// Words are replaced one by one: a lane that looks meanwhile sees the old or the new word of an
+// address, either of which was true.
+void Addresses::publish_filter() {
+  std::array<std::uint64_t, kFilterBits / 64> words{};
+  for (const auto& device : state_->per_device) {
+    for (const Address& address : device.addresses) {
+      const std::uint32_t bit = filter_bit(address.interface.address);
+      words[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    }
+  }
+  for (std::size_t i = 0; i < words.size(); ++i)
+    filter_[i].store(words[i], std::memory_order_relaxed);
 }
 
 bool Addresses::on_device(std::uint16_t device, Ipv4Address local) const {

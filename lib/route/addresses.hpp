@@ -3,6 +3,8 @@
 // them: local and broadcast routes in table local, the connected route in main (fib_add_ifaddr).
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -49,14 +51,28 @@ class Addresses {
   // device (Linux: inet_select_addr). `any` where there is none.
   Ipv4Address source_for(std::uint16_t device, Ipv4Address destination,
                          Scope scope = Scope::Universe) const;
+  // Whether any device has the address. `may_be_ours` costs one load: false is certain.
+  bool is_ours(Ipv4Address address) const;
+  bool may_be_ours(Ipv4Address address) const {
+    const std::uint32_t bit = filter_bit(address);
+    return (filter_[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
+  }
   // Whether the address is one of this device's (not of another one's).
   bool on_device(std::uint16_t device, Ipv4Address address) const;
   // The device's addresses as lanes see them.
   std::span<const Address> of_device(std::uint16_t device) const;
 
  private:
+  // 4096 bits, set where an address of ours falls.
+  static constexpr std::uint32_t kFilterBits = 4096;
+  static std::uint32_t filter_bit(Ipv4Address address) {
+    return address.network().raw() * 0x9e3779b1u >> 20;
+  }
+  void publish_filter();
+
   struct State;
   std::unique_ptr<State> state_;
+  std::array<std::atomic<std::uint64_t>, kFilterBits / 64> filter_{};
 };
 
 }  // namespace linnet::route

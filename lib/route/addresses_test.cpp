@@ -22,6 +22,22 @@ TEST_F(AddressesTest, AnAddressBringsLocalConnectedAndBroadcastRoutes) {
   EXPECT_EQ(where("192.0.3.1"), "none");
 }
 
+TEST_F(AddressesTest, OurAddressesAreKnownAndAlmostNoOthersAreSuspected) {
+  address(1, "192.0.2.1/24");
+  address(2, "198.51.100.1/24");
+  EXPECT_TRUE(addresses.is_ours(ip("192.0.2.1")));
+  EXPECT_TRUE(addresses.may_be_ours(ip("192.0.2.1")));
+  EXPECT_TRUE(addresses.is_ours(ip("198.51.100.1")));
+  EXPECT_FALSE(addresses.is_ours(ip("192.0.2.2")));
+  unsigned suspected = 0;
+  for (unsigned i = 0; i < 65536; ++i)
+    suspected += addresses.may_be_ours(Ipv4Address::from_host(0x0a000000 + i)) ? 1 : 0;
+  EXPECT_LT(suspected, 65536u / 500);
+  ASSERT_TRUE(addresses.remove(1, *Ipv4Interface::parse("192.0.2.1/24")).ok());
+  EXPECT_FALSE(addresses.is_ours(ip("192.0.2.1")));
+  EXPECT_FALSE(addresses.may_be_ours(ip("192.0.2.1")));
+}
+
 TEST_F(AddressesTest, LoopbackHasItsWholeNetLocal) {
   address(0, "127.0.0.1/8");
   EXPECT_EQ(routes(kTableMain), Lines{});
