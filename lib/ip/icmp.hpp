@@ -49,9 +49,20 @@ class Icmp {
   // As `refuse`, but leaves the packet alone: for redirects, where it goes on.
   void send_error(packet::Turn& turn, const packet::Packet& cause, const IcmpError& error);
 
-  // Receivers of errors, by the quoted packet's protocol.
+  // Receivers of errors, by the quoted packet's protocol; one for each, nullptr takes it away.
   using ErrorHandler = void (*)(void* self, packet::Turn& turn, const ErrorReport& report);
   void on_error(std::uint8_t protocol, ErrorHandler handler, void* self);
+
+  // Takes a redirect that settings.accept_redirects lets in and that passed the checks of RFC 1122
+  // section 3.2.2.2: it came from the gateway in use for `destination`, and the new one is on the
+  // subnet of the device it came in on. Without a handler redirects are ignored.
+  struct RedirectReport {
+    Ipv4Address destination;
+    Ipv4Address gateway;
+    std::uint16_t device;
+  };
+  using RedirectHandler = void (*)(void* self, packet::Turn& turn, const RedirectReport& report);
+  void on_redirect(RedirectHandler handler, void* self);
 
   struct Counts {  // Linux: Icmp* of /proc/net/snmp
     std::uint64_t in_msgs = 0, in_errors = 0, in_csum_errors = 0, in_echos = 0, in_echo_reps = 0,
