@@ -142,9 +142,10 @@ Result<> read_capture(Options& options, const std::string& value) {
   return Ok{};
 }
 
-Result<> read_run_as(Options& options, const std::string& value) {
-  if (value.empty()) return Error{"the name of a user is missing"};
-  options.run_as = value;
+template <auto Member>
+Result<> read_name(Options& options, const std::string& value) {
+  if (value.empty()) return Error{"a name is missing"};
+  options.*Member = value;
   return Ok{};
 }
 
@@ -182,10 +183,15 @@ constexpr OptionRow kRows[] = {
      read_number<&Options::neighbours, 64, 1048576>},
     {"control-socket", "PATH", Place::Anywhere, false,
      "where `linnet` talks to us (/run/linnet/linnet.sock)", read_control_socket},
+    {"control-group", "GROUP", Place::Anywhere, false,
+     "group whose members may use the control socket (that of the user)",
+     read_name<&Options::control_group>},
     {"startup", "FILE", Place::Anywhere, false,
-     "`linnet` commands to execute before packets flow, one a line", read_path<&Options::startup>},
+     "`linnet` commands to execute before packets flow, one a line; where the configuration file "
+     "names it, a relative path starts at that file's directory",
+     read_path<&Options::startup>},
     {"run-as", "USER", Place::Anywhere, false, "user to become once the ports have started",
-     read_run_as},
+     read_name<&Options::run_as>},
     {"log", "FILE", Place::Anywhere, false, "log of linnetd and DPDK (/var/log/linnet.log)",
      read_path<&Options::log>},
     {"log-level", "LEVEL", Place::Anywhere, false, "error, warning, notice, info or debug (notice)",
@@ -313,6 +319,16 @@ Result<Options> settle(Options options) {
   if (quick) return options;
   if (const auto ports = settle_ports(options); !ports) return ports.error();
   if (const auto cores = settle_cores(options); !cores) return cores.error();
+  if (options.replaying()) {
+    if (options.lanes.value_or(0) > 1)
+      return Error{"a replay has one lane", std::to_string(*options.lanes), -1, "lanes = 0 or 1"};
+    if (options.end_after != 0)
+      return Error{"a replay ends with its captures", "end-after", -1, "one of the two"};
+    options.lanes = 0;  // in virtual time no lane runs by itself
+    options.lane_cores.clear();
+  }
+  if (options.end_after != 0 && options.lanes.value_or(1) > 1)
+    return Error{"end-after counts the packets of one lane", "end-after", -1, "lanes = 0 or 1"};
   // Keys of tables and ports' secrets come from the seed: a known one is for closed worlds only.
   if (options.seed && !options.replaying() && options.end_after == 0)
     return Error{"a seed that is known makes a running stack open to attack", "seed", -1,

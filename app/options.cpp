@@ -93,7 +93,11 @@ Result<Values> read_config(const std::string& path, const std::string& text) {
         if (option.unregistered)
           return Error{where + "there is no such option", option.string_key, -1,
                        "one of those that `linnetd --help` lists"};
-        values[option.string_key].push_back({option.value.front(), where});
+        std::string value = option.value.front();
+        // A startup file that the configuration names lies beside it, wherever we are started.
+        if (option.string_key == "startup" && !value.empty() && value.front() != '/')
+          value = folder_of(path) + "/" + value;
+        values[option.string_key].push_back({std::move(value), where});
       }
     } catch (const po::error&) {
       return Error{where + "this line cannot be read", content, -1, "option = value"};

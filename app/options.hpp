@@ -15,13 +15,13 @@ namespace linnet::app {
 
 // A port as the user asks for it: "name=wan0 devargs=net_tap0,iface=tap0 queues=1 mtu=1500".
 struct PortOption {
-  std::string name;          // what `ip link` calls it
-  std::string devargs;       // DPDK device and its arguments, as EAL's --vdev and --allow take them
-  unsigned queues = 0;       // pairs of queues; 0: one a lane
-  std::uint32_t mtu = 1500;  // bytes of IP packet
-  bool lowest = false;       // use nothing optional of the driver
-  std::string replay;        // capture to read instead of the device; empty: none
-  std::string write;         // capture to write; empty: none
+  std::string name;       // what `ip link` calls it
+  std::string devargs;    // DPDK device and its arguments, as EAL's --vdev and --allow take them
+  unsigned queues = 0;    // pairs of queues; 0: one a lane
+  std::uint32_t mtu = 0;  // bytes of IP packet; 0: 1500, or less where the driver says so
+  bool lowest = false;    // use nothing optional of the driver
+  std::string replay;     // capture to read instead of the device; empty: none
+  std::string write;      // capture to write; empty: none
 };
 
 enum class Action : std::uint8_t { Run, Help, Version, CheckConfig, Doctor };
@@ -42,8 +42,9 @@ struct Options {
   std::uint32_t burst = 32;          // frames taken from a port at once
   std::uint32_t neighbours = 4096;   // capacity of the neighbour table
   std::string control_socket = "/run/linnet/linnet.sock";
-  std::string startup;  // file of `linnet` commands; empty: none
-  std::string run_as;   // user to become after start; empty: stay
+  std::string control_group;  // whose members may use the socket; empty: our own group's
+  std::string startup;        // file of `linnet` commands; empty: none
+  std::string run_as;         // user to become after start; empty: stay
   std::string log = "/var/log/linnet.log";
   LogLevel log_level = LogLevel::Notice;
   std::string pid_file;               // empty: none

@@ -54,16 +54,17 @@ TEST(Options, fileAndCommandLineUseTheSameNames) {
 TEST(Options, readsAWholeFile) {
   const auto options = with_config(
       "# a comment\n\nport = name=wan0 devargs=net_tap0   # after it too\n"
-      "port = name=lan0 devargs=net_tap1 mtu=1400\r\nlanes=2\n lane-cores = 1,2\n"
+      "port = name=lan0 devargs=net_tap1 mtu=1400\r\nlanes=1\n lane-cores = 2\n"
       "control-core = 0\nmemory = 256\nhugepages = off\npackets = 4096\npacket-size = 4096\n"
-      "burst = 8\nneighbours = 128\ncontrol-socket = /tmp/s\nstartup = /etc/a\nrun-as = nobody\n"
+      "burst = 8\nneighbours = 128\ncontrol-socket = /tmp/s\ncontrol-group = g\nstartup = "
+      "/etc/a\nrun-as = nobody\n"
       "log = /tmp/l\nlog-level = debug\npid-file = /tmp/p\nend-after = 5\nseed = 7\n");
   ASSERT_TRUE(options.ok()) << options.error().text();
   EXPECT_EQ(options->config, "linnet.conf");
   ASSERT_EQ(options->ports.size(), 2u);
   EXPECT_EQ(options->ports[1].mtu, 1400u);
-  EXPECT_EQ(options->lanes, 2u);
-  EXPECT_EQ(options->lane_cores, (std::vector<unsigned>{1, 2}));
+  EXPECT_EQ(options->lanes, 1u);
+  EXPECT_EQ(options->lane_cores, std::vector<unsigned>{2});
   EXPECT_EQ(options->control_core, 0u);
   EXPECT_EQ(options->memory_mb, 256u);
   EXPECT_EQ(options->hugepages, Hugepages::Off);
@@ -72,6 +73,7 @@ TEST(Options, readsAWholeFile) {
   EXPECT_EQ(options->burst, 8u);
   EXPECT_EQ(options->neighbours, 128u);
   EXPECT_EQ(options->control_socket, "/tmp/s");
+  EXPECT_EQ(options->control_group, "g");
   EXPECT_EQ(options->startup, "/etc/a");
   EXPECT_EQ(options->run_as, "nobody");
   EXPECT_EQ(options->log, "/tmp/l");
@@ -90,6 +92,16 @@ TEST(Options, commandLineReplacesWhatTheFileSays) {
   EXPECT_EQ(options->ports[0].name, "c");
   EXPECT_EQ(options->memory_mb, 64u);
   EXPECT_EQ(options->burst, 4u);
+}
+
+TEST(Options, startupFileLiesBesideTheConfigurationThatNamesIt) {
+  const auto read = [](const std::string&) -> Result<std::string> {
+    return std::string("startup = tap.commands\n");
+  };
+  EXPECT_EQ(parse_options({"--config", "conf/tap.conf"}, read)->startup, "conf/tap.commands");
+  EXPECT_EQ(parse_options({"--config", "tap.conf"}, read)->startup, "./tap.commands");
+  EXPECT_EQ(parse_options({"--config", "conf/tap.conf", "--startup", "my.commands"}, read)->startup,
+            "my.commands");
 }
 
 TEST(Options, lanesFollowFromTheirCores) {
@@ -182,6 +194,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "control-socket"},
         Refused{"burst", one_port_and({"--burst", "0"}), "\"0\", expected a number from 1 to 64"},
         Refused{"seedOfLiveStack", one_port_and({"--seed", "1"}), "seed"},
+        Refused{"endAfterOfLanes", one_port_and({"--end-after", "9", "--lanes", "2"}),
+                "counts the packets of one lane"},
         Refused{"endAfter", one_port_and({"--end-after", "0"}),
                 "\"0\", expected a number of 1 or more"}),
     [](const auto& row) { return row.param.name; });
@@ -213,6 +227,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"replayAlone", {"--replay", "in.pcap"}, "no pair of captures: \"port0\""},
         Refused{"writeAlone", one_port_and({"--write", "out.pcap"}),
                 "no pair of captures: \"wan0\""},
+        Refused{"replayOfLanes",
+                {"--replay", "in.pcap", "--write", "out.pcap", "--lanes", "2"},
+                "a replay has one lane: \"2\""},
+        Refused{"replayWithEnd",
+                {"--replay", "in.pcap", "--write", "out.pcap", "--end-after", "2"},
+                "a replay ends with its captures"},
         Refused{"twoCaptures", one_port_and({"--replay", "wan0=a", "--replay", "wan0=b"}),
                 "\"wan0=b\""},
         Refused{"captureEmpty", one_port_and({"--replay", "wan0="}), "missing: \"wan0=\""}),
