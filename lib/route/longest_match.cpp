@@ -24,8 +24,19 @@ LongestMatch::Found LongestMatch::best(Ipv4Prefix prefix) const {
   return {};
 }
 
+// In a big table each of the lengths that refresh() tries is a cache miss or two.
+void LongestMatch::prefetch_shorter(Ipv4Prefix prefix) const {
+  for (const Rib* rib : sources_) {
+    for (unsigned length = prefix.length(); length-- > 1;)
+      rib->prefetch_bucket(Ipv4Prefix(prefix.address(), length));
+    for (unsigned length = prefix.length(); length-- > 1;)
+      rib->prefetch_node(Ipv4Prefix(prefix.address(), length));
+  }
+}
+
 bool LongestMatch::refresh(Ipv4Prefix prefix) {
   if (const Found found = best(prefix)) return fib_.insert(prefix, found.info());
+  prefetch_shorter(prefix);
   for (unsigned length = prefix.length(); length-- > 1;) {
     if (const Found cover = best(Ipv4Prefix(prefix.address(), length))) {
       fib_.erase(prefix, {length, cover.info()});

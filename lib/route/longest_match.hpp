@@ -42,6 +42,7 @@ class LongestMatch {
 
  private:
   Found best(Ipv4Prefix prefix) const;
+  void prefetch_shorter(Ipv4Prefix prefix) const;
 
   const Infos& infos_;
   const std::vector<const Rib*> sources_;

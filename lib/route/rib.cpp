@@ -23,6 +23,17 @@ std::uint32_t Rib::first(Ipv4Prefix prefix) const {
   return find(buckets_[bucket(address, prefix.length())], address, prefix.length());
 }
 
+void Rib::prefetch_bucket(Ipv4Prefix prefix) const {
+  if (has_length(prefix.length()))
+    __builtin_prefetch(&buckets_[bucket(prefix.address().host(), prefix.length())]);
+}
+
+void Rib::prefetch_node(Ipv4Prefix prefix) const {
+  if (!has_length(prefix.length())) return;
+  const std::uint32_t node = buckets_[bucket(prefix.address().host(), prefix.length())];
+  if (node != kNone) __builtin_prefetch(&nodes_[node]);
+}
+
 std::uint32_t Rib::next(std::uint32_t node) const {
   return find(nodes_[node].next, nodes_[node].address, nodes_[node].length);
 }

@@ -30,6 +30,9 @@ class Rib {
   // The first node of a prefix and the one after `node` of the same prefix; kNone at the end.
   std::uint32_t first(Ipv4Prefix prefix) const;
   std::uint32_t next(std::uint32_t node) const;
+  // Fetches what `first` will read, in two steps, so that several prefixes' misses overlap.
+  void prefetch_bucket(Ipv4Prefix prefix) const;
+  void prefetch_node(Ipv4Prefix prefix) const;
   const Node& at(std::uint32_t node) const { return nodes_[node]; }
 
   // Puts a route behind `after`, a node of the same prefix, or before all of them (kNone).

@@ -13,12 +13,13 @@ namespace {
 
 constexpr std::size_t kRootEntries = 65536;
 constexpr std::uint8_t kChunkBelow = 255;            // in place of a length: a chunk hangs here
+constexpr std::uint32_t kGiveBack = 2048;            // chunks whose memory goes back at once
 constexpr std::size_t kHuge = std::size_t{2} << 20;  // bytes of a large page
 
 // Address space without memory behind it, aligned to a large page.
 class Reservation {
  public:
-  explicit Reservation(std::size_t bytes) : bytes_(bytes + kHuge) {
+  explicit Reservation(std::size_t bytes) : bytes_((bytes + kHuge - 1) / kHuge * kHuge + kHuge) {
     void* const at =
         mmap(nullptr, bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     LINNET_CHECK(at != MAP_FAILED);
@@ -44,8 +45,12 @@ class Reservation {
     }
     return true;
   }
-  // Gives the memory back; the next touch finds zeros.
-  void give_back() { madvise(start_, usable_, MADV_DONTNEED); }
+  // Gives the memory of whole pages behind `bytes` back; the next touch finds zeros.
+  void keep(std::size_t bytes) {
+    constexpr std::size_t kPage = 4096;
+    const std::size_t kept = (bytes + kPage - 1) / kPage * kPage;
+    if (kept < usable_) madvise(start_ + kept, usable_ - kept, MADV_DONTNEED);
+  }
 
  private:
   std::size_t bytes_;
@@ -67,40 +72,57 @@ struct Fib4::Memory {
     LINNET_CHECK(root.provide(1) && root_lengths.provide(1) && chunks.provide(1));
   }
 
-  std::uint32_t available() const {
-    return max_chunks - next + static_cast<std::uint32_t>(free.size());
-  }
-  // A chunk whose content is undefined. `available()` must not be 0 and `provide` have agreed.
-  std::uint32_t take() {
-    ++taken;
-    if (!free.empty()) {
-      const std::uint32_t chunk = free.back();
-      free.pop_back();
-      return chunk;
-    }
-    return next++;
-  }
+  std::uint32_t available() const { return max_chunks - taken - waiting; }
   // Makes sure that `count` calls of take() succeed.
   bool provide(unsigned count) {
     if (count > available()) return false;
-    const std::size_t upto = std::size_t{next} + count;
+    const std::size_t upto = std::min(next + count, max_chunks);
     return chunks.provide(upto * kChunkEntries * sizeof(Entry)) &&
            lengths.provide(upto * kChunkEntries);
   }
-  // Lanes have let go of the chunk.
+  // A chunk whose content is undefined, after provide().
+  std::uint32_t take() {
+    ++taken;
+    while (!free.empty()) {
+      const std::uint32_t chunk = free.back();
+      free.pop_back();
+      // Numbers that the end of the table has passed, coming or going, stand here in vain.
+      if (chunk >= next || !is_free[chunk]) continue;
+      is_free[chunk] = false;
+      return chunk;
+    }
+    is_free.push_back(false);
+    touched = std::max(touched, next + 1);
+    return next++;
+  }
+  // No lane will enter the chunk any more, but some may be in it.
+  void retire() {
+    --taken;
+    ++waiting;
+  }
+  // All lanes have let go of the chunk.
   void give_back(std::uint32_t chunk) {
+    --waiting;
+    is_free[chunk] = true;
     free.push_back(chunk);
-    if (free.size() < next) return;
-    chunks.give_back();
-    lengths.give_back();
-    free = {};
-    next = 0;
+    while (next > 0 && is_free[next - 1]) {
+      is_free.pop_back();
+      --next;
+    }
+    if (next != 0 && touched - next < kGiveBack) return;
+    std::erase_if(free, [this](std::uint32_t other) { return other >= next; });
+    chunks.keep(std::size_t{next} * kChunkEntries * sizeof(Entry));
+    lengths.keep(std::size_t{next} * kChunkEntries);
+    touched = next;
   }
 
   std::uint32_t max_chunks;
-  std::uint32_t next = 0;   // chunks from here on were never used
-  std::uint32_t taken = 0;  // in use
+  std::uint32_t next = 0;     // chunks from here on are not in use
+  std::uint32_t touched = 0;  // chunks from here on have no memory behind them
+  std::uint32_t taken = 0;    // in use
+  std::uint32_t waiting = 0;  // for lanes to let go of them
   std::vector<std::uint32_t> free;
+  std::vector<bool> is_free;  // by chunk, `next` of them
   Reservation root, root_lengths, chunks, lengths;
 };
 
@@ -176,7 +198,7 @@ void Fib4::collapse(Run parent, unsigned index, unsigned base) {
   parent.lengths[index] = below.lengths[0];
   parent.entries[index].store(below.entries[0].load(std::memory_order_relaxed),
                               std::memory_order_relaxed);
-  --memory_->taken;
+  memory_->retire();
   rcu_.defer([memory = memory_, chunk = entry & kMaxValue] { memory->give_back(chunk); });
 }
 
@@ -246,7 +268,7 @@ std::uint32_t Fib4::chunks() const {
 
 std::size_t Fib4::memory_bytes() const {
   return kRootEntries * (sizeof(Entry) + 1) +
-         std::size_t{memory_->next} * kChunkEntries * (sizeof(Entry) + 1);
+         std::size_t{memory_->touched} * kChunkEntries * (sizeof(Entry) + 1);
 }
 
 }  // namespace linnet::table
