@@ -71,6 +71,13 @@ class Fib4 {
   static constexpr std::uint32_t kChunkFlag = 0x80000000;
   static constexpr unsigned kChunkEntries = 256;
 
+  // The entry for these bits of an address in the chunk that `entry` leads to.
+  const Entry* below(std::uint32_t entry, std::uint32_t bits) const {
+    return &chunks_[std::size_t{entry & kMaxValue} * kChunkEntries + (bits & 255)];
+  }
+  void prefetch_below(std::uint32_t entry, std::uint32_t bits, const void* otherwise) const {
+    __builtin_prefetch(entry & kChunkFlag ? below(entry, bits) : otherwise);
+  }
   Run chunk_run(std::uint32_t entry) const;
   Run root_run() const;
   Run descend(Run run, unsigned index);
@@ -89,18 +96,13 @@ class Fib4 {
 inline std::uint32_t Fib4::lookup(Ipv4Address destination) const {
   const std::uint32_t host = destination.host();
   std::uint32_t entry = root_[host >> 16].load(std::memory_order_acquire);
-  if (entry & kChunkFlag) {
-    entry = chunks_[std::size_t{entry & kMaxValue} * kChunkEntries + (host >> 8 & 255)].load(
-        std::memory_order_acquire);
-    if (entry & kChunkFlag) {
-      entry = chunks_[std::size_t{entry & kMaxValue} * kChunkEntries + (host & 255)].load(
-          std::memory_order_acquire);
-    }
-  }
+  if (entry & kChunkFlag) entry = below(entry, host >> 8)->load(std::memory_order_acquire);
+  if (entry & kChunkFlag) entry = below(entry, host)->load(std::memory_order_acquire);
   return entry != 0 ? entry : default_.load(std::memory_order_relaxed);
 }
 
-// Ply by ply over the whole burst, so that the cache misses of one ply overlap.
+// Ply by ply over the whole burst, so that the cache misses of one ply overlap. A packet that needs
+// no chunk prefetches its own answer: no branch, and no line of someone else's chunk.
 inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
                          std::uint32_t* values) const {
   std::uint32_t hosts[kBurst];
@@ -110,21 +112,17 @@ inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
     const std::uint32_t entry = root_[hosts[i] >> 16].load(std::memory_order_acquire);
     values[i] = entry;
     any |= entry;
-    __builtin_prefetch(
-        &chunks_[std::size_t{entry & kMaxValue} * kChunkEntries + (hosts[i] >> 8 & 255)]);
+    prefetch_below(entry, hosts[i] >> 8, &values[i]);
   }
   for (unsigned shift = 8; any & kChunkFlag; shift -= 8) {
     any = 0;
     for (unsigned i = 0; i < count; ++i) {
-      const std::uint32_t entry = values[i];
-      if ((entry & kChunkFlag) == 0) continue;
-      const std::uint32_t next =
-          chunks_[std::size_t{entry & kMaxValue} * kChunkEntries + (hosts[i] >> shift & 255)].load(
-              std::memory_order_acquire);
-      values[i] = next;
-      any |= next;
-      __builtin_prefetch(
-          &chunks_[std::size_t{next & kMaxValue} * kChunkEntries + (hosts[i] & 255)]);
+      if ((values[i] & kChunkFlag) == 0) continue;
+      const std::uint32_t entry =
+          below(values[i], hosts[i] >> shift)->load(std::memory_order_acquire);
+      values[i] = entry;
+      any |= entry;
+      prefetch_below(entry, hosts[i], &values[i]);
     }
   }
   const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
