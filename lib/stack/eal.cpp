@@ -107,6 +107,7 @@ std::vector<std::string> arguments_for(const EalOptions& options, bool hugepages
   } else {
     out.insert(out.end(), {"--no-huge", "--no-shconf"});
   }
+  out.push_back("--log-level=" + std::to_string(options.log_level));
   if (!options.telemetry) out.push_back("--no-telemetry");
   if (options.pci_devices.empty()) out.push_back("--no-pci");
   for (const std::string& device : options.pci_devices)

@@ -20,6 +20,7 @@ struct EalOptions {
   std::vector<unsigned> lane_cores;       // CPU of each lane; empty: lanes turn on the control core
   std::vector<std::string> pci_devices;   // the only PCI devices that DPDK may touch
   std::string log_path;                   // DPDK's output is appended there; empty: kept in memory
+  unsigned log_level = 6;                 // the loudest that is logged: 1 (emergency) to 8 (debug)
   bool telemetry = false;                 // the socket of dpdk-telemetry.py
 };
 
