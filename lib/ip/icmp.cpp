@@ -233,6 +233,9 @@ void Icmp::State::answer(Turn& turn, Packet&& request, IcmpType type, bool group
   } else {
     const be16 after(static_cast<std::uint16_t>(header.type << 8 | header.code));
     header.checksum = checksum_adjust(header.checksum, before, after);
+    // A message of zeros alone sums to +0, whose complement the update can not tell from that of
+    // -0: this value is right for both (RFC 1624 section 3).
+    if (header.checksum == be16()) header.checksum = be16(0xffff);
   }
   turn.ledger.delivered.add();
   turn.ledger.generated.add();
