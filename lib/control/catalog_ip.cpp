@@ -217,6 +217,8 @@ constexpr Keyword kNeighChange[] = {{"lladdr", kWhole, Mac},
                                     {"proxy", kShort, Address},
                                     {"dev", kWhole, Device},
                                     {"to", kWhole, Address}};
+constexpr Keyword kNeighDelete[] = {
+    {"proxy", kShort, Address}, {"dev", kWhole, Device}, {"to", kWhole, Address}};
 constexpr std::string_view kNeighUsage =
     "ADDRESS lladdr MAC dev DEVICE [nud permanent|reachable|stale|noarp] | proxy ADDRESS dev "
     "DEVICE";
@@ -241,7 +243,7 @@ constexpr Verb kNeigh[] = {
      {},
      "ADDRESS dev DEVICE | proxy ADDRESS dev DEVICE",
      "Removes a neighbour.",
-     kNeighChange,
+     kNeighDelete,
      Address,
      "ip neigh del 192.0.2.7 dev tap0"},
     {"show", kListNames, "[[to] PREFIX] [dev DEVICE] [nud STATE] [proxy]",

@@ -38,7 +38,9 @@ class RequestReader {
   void append(std::string_view bytes) { buffer_.append(bytes); }
   // The next whole request; nullopt while it is not all there.
   Result<std::optional<std::vector<std::string>>> next();
-  // A request has begun and is not whole.
+  // `next` has something to say: a request, or that it is malformed.
+  bool ready() const;
+  // Bytes of a request are there.
   bool partial() const { return !buffer_.empty(); }
 
  private:

@@ -28,6 +28,8 @@ class Server {
     time::Duration request_timeout = time::Duration::seconds(5);  // from its first byte to its last
     time::Duration reply_timeout = time::Duration::seconds(30);   // without the client reading
     unsigned requests_per_call = 64;  // served at most in one call of `serve`
+    // Answers that wait to be read, of all clients together; beyond it no command is run.
+    std::size_t max_waiting_bytes = 256u << 20;
   };
   // Runs one request. Called from `serve` only.
   using Handler = std::function<Reply(std::span<const std::string> words)>;
@@ -45,7 +47,8 @@ class Server {
   // Accepts, reads, runs and answers what can be done without waiting. Also call it at
   // `next_deadline`.
   void serve(time::Instant now);
-  // When a client's time is up; `never()` if nobody is in the middle of anything.
+  // When a client's time is up, or at once (the origin) where requests are left over from a call;
+  // `never()` if nobody is in the middle of anything.
   time::Instant next_deadline() const;
 
   const std::string& path() const { return options_.path; }
@@ -62,6 +65,7 @@ class Server {
     RequestReader reader{};
     std::string pending{};  // the reply, from `sent` on not yet written
     std::size_t sent = 0;
+    unsigned watched = 0;  // the events asked for
     bool closing = false;  // close once `pending` is written
     bool hung_up = false;
     time::Instant last_heard{};
@@ -79,6 +83,8 @@ class Server {
   bool read_from(Client& client, time::Instant now);
   bool serve_one(Client& client, time::Instant now, unsigned& budget);
   bool write_to(Client& client, time::Instant now);
+  void serve_requests(time::Instant now);
+  std::size_t waiting_bytes() const;
   void watch(Client& client);
   void expire(time::Instant now);
   void close_client(std::list<Client>::iterator client);
@@ -89,6 +95,7 @@ class Server {
   int epoll_ = -1;
   unsigned group_ = 0;
   std::uint64_t inode_ = 0;  // of the socket's file: only our own is removed
+  bool leftover_ = false;    // requests that the last call did not come to
   std::list<Client> clients_;
   Counts counts_;
 };

@@ -93,6 +93,7 @@ class Device {
   virtual bool needs_watch(unsigned /*queue*/) const { return true; }
 
   QueueCounters& counters(unsigned queue) { return counters_[queue]; }
+  const QueueCounters& counters(unsigned queue) const { return counters_[queue]; }
 
  protected:
   void publish_mac(MacAddress mac) { mac_.store(mac.packed(), std::memory_order_relaxed); }

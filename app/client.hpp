@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The client's side of the control socket.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "control/protocol.hpp"
+
+namespace linnet::app {
+
+// A connection to the daemon; move-only, closed when it goes.
+class Connection {
+ public:
+  static Result<Connection> open(const std::string& path);
+  Connection(Connection&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Connection& operator=(Connection&&) = delete;
+  ~Connection();
+
+  // Sends a command and waits for its reply. An error: the connection is of no more use.
+  Result<control::Reply> ask(std::span<const std::string> words);
+
+ private:
+  explicit Connection(int fd) : fd_(fd) {}
+  int fd_;
+  control::ReplyReader reader_;
+};
+
+}  // namespace linnet::app
