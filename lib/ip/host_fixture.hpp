@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A host with two networks for this room's tests: lo (0), eth0 (1) 192.0.2.1/24, eth1 (2)
-// 203.0.113.1/24, default route via 192.0.2.254. What would go to the neighbours is collected.
+// Tests of what a host (test_host.hpp) does with datagrams from its eth0. What would go to the
+// neighbours is collected.
 #pragma once
 
-#include <memory>
-
-#include "device/loopback.hpp"
-#include "device/memory_port.hpp"
 #include "ip/datagram_fixture.hpp"
-#include "ip/icmp.hpp"
-#include "ip/output.hpp"
+#include "ip/test_host.hpp"
 #include "wire/icmp.hpp"
 
 namespace linnet::ip {
@@ -56,32 +51,7 @@ struct Parsed {
 
 class HostFixture : public DatagramFixture {
  protected:
-  HostFixture() {
-    EXPECT_TRUE(devices_.add(std::make_unique<device::Loopback>()).ok());
-    for (const char* name : {"eth0", "eth1"}) {
-      EXPECT_TRUE(devices_
-                      .add(std::make_unique<device::MemoryPort>(
-                          name, MacAddress(std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 1})))
-                      .ok());
-    }
-    for (const auto& device : devices_.all()) {
-      EXPECT_TRUE(device->set_admin_up(true).ok());
-      if (auto* port = dynamic_cast<device::MemoryPort*>(device.get())) port->set_link(true);
-      tables_.device_changed(device->index());
-      addresses_.device_changed(device->index());
-    }
-    address(0, "127.0.0.1/8");
-    address(1, "192.0.2.1/24");
-    address(2, "203.0.113.1/24");
-    route::RouteSpec way;
-    way.hops = {{.gateway = Ipv4Address(192, 0, 2, 254)}};
-    EXPECT_TRUE(tables_.add(way).ok());
-    output_.connect(collector_.stage());
-  }
-  void address(std::uint16_t device, const char* text) {
-    const auto done = addresses_.add(device, {.interface = *Ipv4Interface::parse(text)});
-    EXPECT_TRUE(done.ok()) << done.error().text();
-  }
+  HostFixture() { output_.connect(collector_.stage()); }
 
   // A datagram as local delivery hands it to a protocol: data() at the transport header.
   packet::Packet delivered(const tests::Bytes& bytes,
@@ -110,14 +80,12 @@ class HostFixture : public DatagramFixture {
     return out;
   }
 
-  Settings settings_;
-  table::Rcu rcu_{1};
-  device::DeviceTable devices_;
-  route::Tables tables_{devices_, rcu_};
-  route::Addresses addresses_{devices_, tables_, rcu_};
-  hook::Hooks hooks_;
-  Output output_{devices_, tables_, addresses_, hooks_, settings_, SipKey{3, 4}};
-  Icmp icmp_{output_, devices_, tables_, addresses_, settings_, SipKey{5, 6}};
+  TestHost host_;
+  Settings& settings_ = host_.settings;
+  device::DeviceTable& devices_ = host_.devices;
+  route::Tables& tables_ = host_.tables;
+  Output& output_ = host_.output;
+  Icmp& icmp_ = host_.icmp;
 };
 
 }  // namespace linnet::ip
