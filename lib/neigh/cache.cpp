@@ -25,22 +25,6 @@ constexpr Duration kShortest = Duration::milliseconds(10);
 
 }  // namespace
 
-Cache::Cache(System& system, time::TimerWheel& wheel, link::EthernetOutput& output, ArpSender& arp)
-    : table_(system.table()),
-      settings_(system.settings()),
-      devices_(system.devices()),
-      wheel_(wheel),
-      output_(output),
-      arp_(arp),
-      records_(std::make_unique<Record[]>(system.options().capacity)),
-      pending_(system.options().pending_packets),
-      gc_timer_(*this) {
-  for (std::uint32_t i = 0; i < system.options().capacity; ++i)
-    records_[i].cache = this;
-}
-
-Cache::~Cache() = default;
-
 Cache::Record* Cache::find(std::uint64_t key) {
   const std::uint32_t index = table_.find(key);
   return index == Table::kNone ? nullptr : &records_[index];

@@ -16,13 +16,6 @@ Duration random_up_to(Turn& turn, Duration span) {
 
 }  // namespace
 
-ConflictDetector::ConflictDetector(time::TimerWheel& wheel, ArpSender& arp,
-                                   table::Ring<Event>& events)
-    : wheel_(wheel), arp_(arp), events_(events), watches_(std::make_unique<Watch[]>(kWatches)) {
-  for (unsigned i = 0; i < kWatches; ++i)
-    watches_[i].detector = this;
-}
-
 ConflictDetector::Watch* ConflictDetector::find(std::uint16_t device, Ipv4Address address) const {
   for (unsigned i = 0; i < end_; ++i) {
     Watch& watch = watches_[i];

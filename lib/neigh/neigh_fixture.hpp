@@ -89,6 +89,22 @@ struct Sent {
 };
 
 class NeighFixture : public tests::LaneFixture {
+ public:
+  // An ARP packet to come in; as it stands: a request of kPeer for our address.
+  struct ArpIn {
+    std::uint16_t operation = wire::kArpRequest;
+    MacAddress sender_mac = kPeerMac;
+    Ipv4Address sender_ip = kPeer;
+    MacAddress target_mac{};
+    Ipv4Address target_ip = kOurs;
+    std::optional<MacAddress> frame_source{};  // left out: the sender's
+    packet::LinkCast cast = packet::LinkCast::Host;
+    std::uint16_t device = 0;
+    std::uint16_t hardware_type = 1, protocol_type = 0x0800;
+    std::uint8_t hardware_size = 6, protocol_size = 4;
+    std::size_t length = sizeof(wire::ArpPacket);
+  };
+
  protected:
   explicit NeighFixture(System::Options options = default_options()) {
     devices_.add(std::make_unique<device::MemoryPort>("p0", kOurMac)).value();
@@ -179,19 +195,6 @@ class NeighFixture : public tests::LaneFixture {
     return packet;
   }
 
-  struct ArpIn {
-    std::uint16_t operation = wire::kArpRequest;
-    MacAddress sender_mac = kPeerMac;
-    Ipv4Address sender_ip = kPeer;
-    MacAddress target_mac{};
-    Ipv4Address target_ip = kOurs;
-    std::optional<MacAddress> frame_source{};  // left out: the sender's
-    packet::LinkCast cast = packet::LinkCast::Host;
-    std::uint16_t device = 0;
-    std::uint16_t hardware_type = 1, protocol_type = 0x0800;
-    std::uint8_t hardware_size = 6, protocol_size = 4;
-    std::size_t length = sizeof(wire::ArpPacket);
-  };
   void arp_in(const ArpIn& in, Resolver* by = nullptr) {
     const bool other = by != nullptr && by == other_.get();
     const wire::ArpPacket arp{be16(in.hardware_type), be16(in.protocol_type), in.hardware_size,

@@ -3,13 +3,6 @@
 
 namespace linnet::neigh {
 
-Owner::Owner(System& system, time::TimerWheel& wheel, link::EthernetOutput& output)
-    : system_(system),
-      sender_(system.devices(), system.host(), system.settings(), output),
-      cache(system, wheel, output, sender_),
-      conflicts(wheel, sender_, system.events()),
-      arp(system, cache, conflicts, sender_) {}
-
 void Owner::carry_out(packet::Turn& turn, const Message& message) {
   const std::uint64_t key = key_of(message.device, message.address);
   Table& table = system_.table();

@@ -7,18 +7,13 @@
 
 namespace linnet::neigh {
 
-PendingPool::PendingPool(std::uint32_t capacity)
-    : capacity_(capacity), nodes_(std::make_unique<Node[]>(capacity)) {
-  for (std::uint32_t i = capacity; i-- > 0;) {
-    nodes_[i].next = free_;
-    free_ = i;
-  }
-}
-
 void PendingPool::hold(packet::Turn& turn, PendingList& list, packet::Packet&& packet,
                        Limits limits) {
   const std::uint32_t bytes = packet.truesize();
-  if (used_ > capacity_ / 2) limits.packets = std::min(limits.packets, kPacketsUnderPressure);
+  if (used_ >= capacity_ / 2)
+    limits.packets = std::min(limits.packets, 1u);
+  else if (used_ >= capacity_ / 4)
+    limits.packets = std::min(limits.packets, kPacketsUnderPressure);
   while (list.count > 0 && (list.count >= limits.packets || list.bytes + bytes > limits.bytes))
     turn.drop(take(turn, list), Drop::PendingFull);
   if (limits.packets == 0 || bytes > limits.bytes)

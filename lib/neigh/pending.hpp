@@ -23,7 +23,8 @@ class PendingPool {
   struct Limits {
     std::uint32_t packets, bytes;  // of one neighbour
   };
-  // A neighbour keeps no more than this once half of the pool is in use (row L2).
+  // A neighbour keeps no more than three once a quarter of the pool is in use (row L2), and one
+  // once half is: the rest is for the first packets of others.
   static constexpr std::uint32_t kPacketsUnderPressure = 3;
   // All together may pin this much memory for each packet of the pool's capacity.
   static constexpr std::uint32_t kBytesPerPacket = 4096;

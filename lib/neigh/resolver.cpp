@@ -20,16 +20,6 @@ unsigned cache_slot(std::uint64_t key, unsigned slots) {
 
 }  // namespace
 
-Resolver::Resolver(System& system, unsigned lane, time::TimerWheel& wheel,
-                   link::EthernetOutput& output)
-    : system_(system), table_(system.table()), lane_(lane), output_(output) {
-  LINNET_CHECK_OP(lane, <, system.options().lanes);
-  if (lane == 0) owner_ = std::make_unique<Owner>(system, wheel, output);
-  cache_.fill(Table::kNone);
-}
-
-Resolver::~Resolver() = default;
-
 void Resolver::connect_unresolved(packet::Stage stage) {
   if (owner_ != nullptr) owner_->cache.connect_unresolved(stage);
 }
@@ -167,7 +157,10 @@ void Resolver::confirm(Turn& turn, std::uint16_t device, Ipv4Address next_hop) {
   static constexpr time::Duration kGrain = time::Duration::milliseconds(100);
   const std::uint64_t key = key_of(device, next_hop);
   const std::uint32_t index = table_.find(key);
-  if (index == Table::kNone || turn.now - table_.confirmed(index) < kGrain) return;
+  PublishedHeader link;
+  if (index == Table::kNone || !table_.read_header(index, key, link) || !has_mac(link.state))
+    return;
+  if (link.state == Nud::Reachable && turn.now - table_.confirmed(index) < kGrain) return;
   if (owner_ != nullptr) return owner_->cache.confirm(turn, key);
   const Message message{.kind = MessageKind::Confirm, .device = device, .address = next_hop};
   // A hint only: the next one comes with the next acknowledgement.

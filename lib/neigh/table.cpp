@@ -2,7 +2,6 @@
 // Reading: Boehm, "Can seqlocks get along with programming language memory models?" (2012).
 #include "neigh/table.hpp"
 
-#include <bit>
 #include <cstring>
 
 #include "base/check.hpp"
@@ -14,20 +13,6 @@ namespace {
 constexpr unsigned kTries = 64;
 
 }  // namespace
-
-Table::Table(std::uint32_t capacity, const SipKey& key)
-    : capacity_(capacity),
-      mask_(std::bit_ceil(capacity * 2) - 1),
-      secret_(key),
-      slots_(std::make_unique<Slot[]>(capacity)),
-      heads_(std::make_unique<std::atomic<std::uint32_t>[]>(mask_ + 1)) {
-  for (std::uint32_t i = 0; i <= mask_; ++i)
-    heads_[i].store(kNone, std::memory_order_relaxed);
-  for (std::uint32_t i = capacity; i-- > 0;) {
-    slots_[i].next.store(free_, std::memory_order_relaxed);
-    free_ = i;
-  }
-}
 
 std::uint32_t Table::find(std::uint64_t key) const {
   std::uint32_t index = heads_[bucket_of(key)].load(std::memory_order_acquire);
