@@ -97,10 +97,10 @@ Result<> Daemon::start_eal() {
   eal.control_core = plan_.control;
   eal.lane_cores = plan_.lanes;
   eal.log_path = options_.log;
+  eal.log_level = to_dpdk(options_.log_level);
   for (const PortOption& port : options_.ports)
     if (parse_pci_address(port.devargs.substr(0, port.devargs.find(','))))
       eal.pci_devices.push_back(port.devargs);
-  rte_log_set_global_level(to_dpdk(options_.log_level));
   auto started = stack::Eal::start(eal);
   if (!started) return started.error();
   eal_ = std::move(started).value();

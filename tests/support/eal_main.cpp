@@ -9,9 +9,10 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   if (testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
+  // A worker lcore beside the main one, for tests of lanes on threads of their own.
   // EAL moves the pointers about, so the words are owned beside them.
   std::string words[] = {"test", "--no-huge", "--no-shconf",         "--no-pci", "--no-telemetry",
-                         "-m",   "256",       "--log-level=*:error", "-l",       "0"};
+                         "-m",   "256",       "--log-level=*:error", "--lcores", "0@0,1@0"};
   char* arguments[std::size(words)];
   for (std::size_t i = 0; i < std::size(words); ++i)
     arguments[i] = words[i].data();
