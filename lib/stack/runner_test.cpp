@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -31,18 +32,23 @@ class Source final : public device::Device {
     if (fd_ >= 0) ::close(fd_);
   }
   void offer(unsigned frames) {
-    offered_.fetch_add(frames);
     const std::uint64_t count = frames;
-    if (fd_ >= 0) EXPECT_EQ(::write(fd_, &count, sizeof count), ssize_t{sizeof count});
+    if (fd_ >= 0) {
+      EXPECT_EQ(::write(fd_, &count, sizeof count), ssize_t{sizeof count});
+    }
+    offered_.fetch_add(frames);
   }
   unsigned receive(unsigned, Burst& burst) override {
+    if (during_receive) during_receive();
     unsigned count = 0;
     while (offered_.load() > 0 && !burst.full()) {
       Packet frame = pool_.allocate();
       if (!frame) break;
       offered_.fetch_sub(1);
       std::uint64_t one;
-      if (fd_ >= 0) EXPECT_EQ(::read(fd_, &one, sizeof one), ssize_t{sizeof one});
+      if (fd_ >= 0) {
+        EXPECT_EQ(::read(fd_, &one, sizeof one), ssize_t{sizeof one});
+      }
       burst.push(std::move(frame));
       ++count;
     }
@@ -51,6 +57,8 @@ class Source final : public device::Device {
   unsigned transmit(unsigned, Burst&) override { return 0; }
   int receive_wakeup_fd(unsigned) override { return fd_; }
   bool arm_receive_wakeup(unsigned, bool) override { return true; }
+
+  std::function<void()> during_receive;
 
  private:
   packet::Pool& pool_;
@@ -106,9 +114,10 @@ RunnerOptions sleeps_long() {
 TEST_F(RunnerTest, ALaneOnAWorkerSleepsAndAFrameWakesIt) {
   make(true, sleeps_long());
   ASSERT_TRUE(runner_->start(worker()).ok());
+  std::uint64_t slept = 0;
   for (unsigned round = 1; round <= 200; ++round) {
-    const std::uint64_t before = sleeps();
-    until([&] { return sleeps() > before; });
+    until([&] { return sleeps() > slept; });
+    slept = sleeps();
     source_->offer(1);
     until([&] { return packets() == round; });
   }
@@ -194,7 +203,12 @@ TEST_F(RunnerTest, ALaneOnTheControlCoreTakesTurnsAndSaysWhatItWaitsFor) {
 TEST_F(RunnerTest, D7_AWatchdogSeesHowLongATurnLasts) {
   make(true);
   EXPECT_EQ(runner_->turn_lasts(clock_.now()), time::Duration());
+  time::Duration seen;
+  source_->during_receive = [&] {
+    seen = runner_->turn_lasts(clock_.now() + time::Duration::seconds(2));
+  };
   runner_->take_turns(clock_, 1);
+  EXPECT_GE(seen, time::Duration::seconds(2));
   EXPECT_EQ(runner_->turn_lasts(clock_.now()), time::Duration());
 }
 
