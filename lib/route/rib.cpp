@@ -87,8 +87,8 @@ void Rib::erase(std::uint32_t node) {
   gone.next = free_;
   free_ = node;
   if (--size_ == 0) {
-    nodes_ = {};
-    buckets_ = {};
+    std::vector<Node>().swap(nodes_);
+    std::vector<std::uint32_t>().swap(buckets_);
     free_ = kNone;
   }
 }
