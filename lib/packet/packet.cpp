@@ -25,7 +25,9 @@ std::byte* Packet::put(std::uint32_t n) const {
   rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
   if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return nullptr;
   if (n > 65535) return nullptr;
-  return reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf_, static_cast<std::uint16_t>(n)));
+  char* const bytes = rte_pktmbuf_append(mbuf_, static_cast<std::uint16_t>(n));
+  if (bytes != nullptr) bytes_in_use(bytes, n);
+  return reinterpret_cast<std::byte*>(bytes);
 }
 
 std::uint32_t Packet::tailroom() const {
@@ -61,6 +63,9 @@ void Packet::trim(std::uint32_t new_length) {
     segment = segment->next;
     ++count;
   }
+  // The buffer's other users may still need what this packet gives up.
+  if (rte_mbuf_refcnt_read(segment) == 1 && RTE_MBUF_DIRECT(segment))
+    bytes_out_of_use(rte_pktmbuf_mtod_offset(segment, char*, left), segment->data_len - left);
   segment->data_len = static_cast<std::uint16_t>(left);
   rte_pktmbuf_free(std::exchange(segment->next, nullptr));
   mbuf_->nb_segs = count;

@@ -22,6 +22,7 @@
 
 #include "base/check.hpp"
 #include "base/ipv4.hpp"
+#include "packet/sanitizer.hpp"
 
 namespace linnet::route {
 struct NextHop;
@@ -138,6 +139,7 @@ class Packet {
     mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - n);
     mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len + n);
     mbuf_->pkt_len += n;
+    bytes_in_use(data(), n);
     return data();
   }
   // `n` more bytes at the end of the last segment, uninitialised; nullptr if they do not fit.

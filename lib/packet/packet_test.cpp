@@ -33,12 +33,14 @@ class PacketTest : public tests::LaneFixture {
         last = last->next;
         ++head.mbuf()->nb_segs;
       }
+      bytes_in_use(rte_pktmbuf_mtod(last, char*), lengths[i]);
       std::memcpy(rte_pktmbuf_mtod(last, char*), bytes.data() + at, lengths[i]);
       last->data_len = static_cast<std::uint16_t>(lengths[i]);
       head.mbuf()->pkt_len += static_cast<std::uint32_t>(lengths[i]);
       at += lengths[i];
     }
     EXPECT_TRUE(head.consistent());
+    tests::expose_only_data(head.mbuf());
     return head;
   }
 };

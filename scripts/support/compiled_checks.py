@@ -26,7 +26,7 @@ def in_parallel(work, items):
 
 @functools.cache
 def include_roots():
-    return [ROOT / 'lib', ROOT / 'app', ROOT]
+    return [ROOT / 'lib', ROOT, ROOT / 'tests']
 
 
 @functools.cache

@@ -66,9 +66,9 @@ class Layers:
         top = name.split('/', 1)[0]
         if '/' not in name or top in ('.', '..'):
             self.fault(path, line, f'"{name}" is not rooted: write "{room}/{name.split("/")[-1]}"')
-        elif top == 'tests':
+        elif top in ('tests', 'support'):
             if not is_test:
-                self.fault(path, line, f'"{name}": only tests include tests/')
+                self.fault(path, line, f'"{name}": only tests include what lies under tests/')
         elif top not in self.order:
             self.fault(path, line, f'"{name}" is in no room')
         elif is_test:
