@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace linnet::device {
 namespace {
@@ -46,9 +47,12 @@ void CaptureWriter::write(std::int64_t stamp_ns, const packet::Packet& frame) {
   const std::uint32_t length = frame.length();
   bool written = put<4>(file_, {static_cast<std::uint32_t>(stamp / kSecond),
                                 static_cast<std::uint32_t>(stamp % kSecond), length, length});
-  for (const rte_mbuf* part = frame.mbuf(); part != nullptr; part = part->next) {
-    written &= std::fwrite(rte_pktmbuf_mtod(part, const char*), 1, part->data_len, file_) ==
-               part->data_len;
+  std::array<std::byte, 2048> piece;
+  for (std::uint32_t offset = 0; offset < length;) {
+    const auto bytes = std::span(piece).first(std::min<std::size_t>(piece.size(), length - offset));
+    written &= frame.copy_out(offset, bytes) &&
+               std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size();
+    offset += static_cast<std::uint32_t>(bytes.size());
   }
   failed_ |= !written;
   ++frames_;

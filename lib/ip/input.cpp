@@ -163,7 +163,9 @@ void Input::look_up(Burst& burst, const route::Route** routes) {
   }
   Ipv4Address destinations[Burst::kCapacity];
   for (unsigned i = 0; i < burst.size(); ++i) {
-    destinations[i] = rte_pktmbuf_mtod(burst.peek(i), const Ipv4Header*)->destination;
+    Packet packet(burst.peek(i));
+    destinations[i] = packet.header<Ipv4Header>()->destination;
+    burst.slots()[i] = packet.release();
   }
   tables_.lookup(destinations, burst.size(), routes);
 }

@@ -65,7 +65,7 @@ const Address* Addresses::State::primary_of(const PerDevice& device, const Addre
   return &address;
 }
 
-// The routes that the device's addresses stand for now (Linux: fib_add_ifaddr, fib_magic).
+// The routes that the device's addresses stand for (Linux: fib_add_ifaddr, fib_magic).
 std::vector<RouteSpec> Addresses::State::routes_of(std::uint16_t index) const {
   const device::Device& device = *devices.at(index);
   std::vector<RouteSpec> routes;

@@ -52,7 +52,7 @@ def code_only(text):
 
 _NO_FUNCTION = re.compile(
     r'^(if|for|while|switch|do|else|try|catch|namespace|class|struct|union|enum|extern|return|'
-    r'case|default|template\s*<[^{}]*>\s*(class|struct|union|requires))\b')
+    r'case|default|INSTANTIATE_\w+|template\s*<[^{}]*>\s*(class|struct|union|requires))\b')
 
 
 def functions(text):
