@@ -3,6 +3,7 @@
 #include "app/daemon.hpp"
 
 #include <fcntl.h>
+#include <rte_eal.h>
 #include <rte_log.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -47,6 +48,12 @@ int catch_signals() {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// EAL makes a directory for what secondary processes need; we have none, and it is empty.
+void remove_runtime_folder() {
+  const std::string folder = rte_eal_get_runtime_dir();
+  if (rmdir(folder.c_str()) == 0) rmdir(folder_of(folder).c_str());
+}
+
 Error system_error(const std::string& what, const std::string& word) {
   return Error{what + " (" + std::strerror(errno) + ")", word};
 }
@@ -67,9 +74,12 @@ Daemon::~Daemon() {
 }
 
 Result<> Daemon::start() {
-  for (auto step :
-       {&Daemon::start_eal, &Daemon::add_ports, &Daemon::run_startup_file, &Daemon::open_socket,
-        &Daemon::write_pid_file, &Daemon::give_up_rights, &Daemon::start_lanes}) {
+  std::vector<Result<> (Daemon::*)()> steps = {&Daemon::start_eal, &Daemon::make_stack,
+                                               &Daemon::add_ports, &Daemon::run_startup_file};
+  if (!options_.replaying())
+    steps.insert(steps.end(), {&Daemon::open_socket, &Daemon::write_pid_file,
+                               &Daemon::give_up_rights, &Daemon::start_lanes});
+  for (const auto step : steps) {
     const Result<> done = (this->*step)();
     if (!done) {
       log_.write(LogLevel::Error, done.error().text());
@@ -154,6 +164,7 @@ Result<> Daemon::add_ports() {
     const auto added = stack_->add_device(std::move(port).value());
     if (!added) return added.error();
   }
+  remove_runtime_folder();
   return Ok{};
 }
 
@@ -268,12 +279,13 @@ stack::Account Daemon::stop() {
 }
 
 std::string Daemon::summary() const {
-  std::string text = std::to_string(options_.ports.size()) + " ports, " +
-                     std::to_string(stack_->lanes()) + " lanes" +
-                     (plan_.lanes.empty() ? " on the control core" : "") + ", " +
-                     (eal_->hugepages() ? "hugepages" : "ordinary pages") + ", control socket " +
-                     options_.control_socket;
-  return text;
+  const auto several = [](std::size_t count, const std::string& what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+  };
+  return several(options_.ports.size(), "port") + ", " + several(stack_->lanes(), "lane") +
+         (plan_.lanes.empty() ? " on the control core" : "") + ", " +
+         (eal_->hugepages() ? "hugepages" : "ordinary pages") + ", control socket " +
+         options_.control_socket;
 }
 
 std::string account_text(const stack::Account& account) {

@@ -221,12 +221,23 @@ void examine_port(const Port& port) {
              "devargs=net_tap0,iface=" + port.option.name);
 }
 
+// The kernel would give both ports the same TAP device, a queue each.
+void examine_sharing(const Port& port, const Options& options) {
+  const auto interface = port.argument("iface");
+  for (const PortOption& other : options.ports) {
+    if (&other == &port.option) return;
+    if (interface && Port{other, port.machine, port.findings}.argument("iface") == interface)
+      port.fatal("it and port " + other.name + " share the interface \"" + *interface + "\"",
+                 "devargs=" + device_of(port.option) + ",iface=" + port.option.name);
+  }
+}
+
 // The nearest things to try: what this machine could run.
 void examine_no_port(const Machine& machine, Findings& findings) {
   std::string card = "linnetd --replay in.pcap --write out.pcap";
-  for (const std::string& address : machine.list("/sys/bus/pci/devices"))
-    if (machine.line("/sys/bus/pci/devices/" + address + "/class").starts_with("0x0200"))
-      card = "linnetd --port \"name=eth0 devargs=" + address + "\"";
+  // A card that the kernel still has may carry the user's own session: not for us to propose.
+  for (const std::string& address : machine.list("/sys/bus/pci/drivers/vfio-pci"))
+    if (parse_pci_address(address)) card = "linnetd --port \"name=eth0 devargs=" + address + "\"";
   const std::string device =
       machine.has(Capability::NetAdmin) ? "net_tap0,iface=tap0" : "net_null0";
   findings.push_back({Severity::Fatal, "No port is named",
@@ -241,8 +252,11 @@ void examine_ports(const Options& options, const Machine& machine, Findings& fin
   if (!machine.has_driver("mempool_ring"))
     findings.push_back({Severity::Fatal, "DPDK's plugin mempool_ring is not installed",
                         "apt-get install librte-mempool-ring23"});
-  for (const PortOption& option : options.ports)
-    examine_port(Port{option, machine, findings});
+  for (const PortOption& option : options.ports) {
+    const Port port{option, machine, findings};
+    examine_port(port);
+    if (option.replay.empty()) examine_sharing(port, options);
+  }
 }
 
 }  // namespace linnet::app

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 class Ward {
  public:
   Ward() {
-    char name[] = "/tmp/linnet-doctor-XXXXXX";
+    char name[] = "/dev/shm/linnet-doctor-XXXXXX";  // many small files: not on a disk
     root_ = mkdtemp(name);
     file("/proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\nCpus_allowed_list:\t0-1\n");
     file("/proc/self/limits",
@@ -289,6 +289,12 @@ INSTANTIATE_TEST_SUITE_P(
         Illness{"tapNameTooLong",
                 [](Ward&, Options& o) { set_port(o, "net_tap0,iface=sixteen-letters-"); },
                 "cannot be the name of a TAP", "iface=tap0"},
+        Illness{"interfaceShared",
+                [](Ward&, Options& o) {
+                  o.ports.push_back(Ward::port("net_tap1,iface=tap0"));
+                  o.ports.back().name = "lan0";
+                },
+                "lan0: it and port wan0 share the interface \"tap0\"", "net_tap1,iface=lan0"},
         Illness{"tapLeftBehind",
                 [](Ward& w, Options& o) {
                   set_port(o, "net_tap0,iface=eth0");
