@@ -13,13 +13,13 @@ Table::Table(std::uint32_t capacity, const SipKey& key)
       mask_(std::bit_ceil(capacity * 2) - 1),
       secret_(key),
       slots_(std::make_unique<Slot[]>(capacity)),
-      heads_(std::make_unique<std::atomic<std::uint32_t>[]>(mask_ + 1)) {
+      heads_(std::make_unique<std::atomic<std::uint32_t>[]>(mask_ + 1)),
+      free_(std::make_unique<std::uint32_t[]>(capacity)),
+      free_count_(capacity) {
   for (std::uint32_t i = 0; i <= mask_; ++i)
     heads_[i].store(kNone, std::memory_order_relaxed);
-  for (std::uint32_t i = capacity; i-- > 0;) {
-    slots_[i].next.store(free_, std::memory_order_relaxed);
-    free_ = i;
-  }
+  for (std::uint32_t i = 0; i < capacity; ++i)
+    free_[i] = capacity - 1 - i;
 }
 
 PendingPool::PendingPool(std::uint32_t capacity)

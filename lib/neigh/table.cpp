@@ -71,10 +71,9 @@ void Table::write(Slot& slot, const EntryView& entry) {
 }
 
 std::uint32_t Table::insert(const EntryView& entry) {
-  if (free_ == kNone) return kNone;
-  const std::uint32_t index = free_;
+  if (free_count_ == 0) return kNone;
+  const std::uint32_t index = free_[--free_count_];
   Slot& slot = slots_[index];
-  free_ = slot.next.load(std::memory_order_relaxed);
   slot.used.store(entry.used.since_origin_ns(), std::memory_order_relaxed);
   slot.nudged.store(false, std::memory_order_relaxed);
   write(slot, entry);
@@ -105,8 +104,7 @@ void Table::erase(std::uint32_t index) {
   }
   link->store(slot.next.load(std::memory_order_relaxed), std::memory_order_release);
   write(slot, EntryView{});
-  slot.next.store(free_, std::memory_order_release);
-  free_ = index;
+  free_[free_count_++] = index;
   chains_.fetch_add(1, std::memory_order_release);
   entries_.store(entries_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }

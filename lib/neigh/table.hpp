@@ -150,7 +150,9 @@ class Table {
   std::unique_ptr<Slot[]> slots_;
   std::unique_ptr<std::atomic<std::uint32_t>[]> heads_;
   std::atomic<std::uint64_t> chains_{0};  // counts changes of the chains, odd within one
-  std::uint32_t free_ = kNone;            // list through Slot::next
+  // Not through Slot::next: a reader that stands on an erased slot goes on along its chain.
+  std::unique_ptr<std::uint32_t[]> free_;
+  std::uint32_t free_count_;
   std::atomic<std::uint32_t> entries_{0};
   std::atomic<std::uint64_t> proxies_[kMaxProxies] = {};
 };
