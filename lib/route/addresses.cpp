@@ -2,8 +2,8 @@
 #include "route/addresses.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
+
+#include "route/addresses_state.hpp"
 
 namespace linnet::route {
 namespace {
@@ -12,45 +12,7 @@ bool same_subnet(const Ipv4Interface& a, const Ipv4Interface& b) {
   return a.length == b.length && a.prefix() == b.prefix();
 }
 
-bool usable(const Address& address) {
-  return !address.tentative && !address.duplicate;
-}
-
 }  // namespace
-
-struct Addresses::State {
-  // What lanes see of a device; immutable.
-  struct Snapshot {
-    std::vector<Address> addresses;
-  };
-  struct PerDevice {
-    std::vector<Address> addresses;
-    std::vector<RouteSpec> installed;  // routes that stand for the addresses
-    std::atomic<const Snapshot*> published{nullptr};
-  };
-
-  State(const device::DeviceTable& devices_, Tables& tables_, table::Rcu& rcu_)
-      : devices(devices_), tables(tables_), rcu(rcu_) {}
-  ~State() {
-    for (PerDevice& device : per_device)
-      delete device.published.load(std::memory_order_relaxed);
-  }
-
-  void publish(PerDevice& device);
-  void reconcile(std::uint16_t index);
-  std::vector<RouteSpec> routes_of(std::uint16_t index) const;
-  const Address* primary_of(const PerDevice& device, const Address& address) const;
-
-  const Snapshot* seen(std::size_t index) const {
-    if (index >= per_device.size()) return nullptr;
-    return per_device[index].published.load(std::memory_order_acquire);
-  }
-
-  const device::DeviceTable& devices;
-  Tables& tables;
-  table::Rcu& rcu;
-  std::array<PerDevice, device::kMaxDevices> per_device;
-};
 
 void Addresses::State::publish(PerDevice& device) {
   const auto* const next = new Snapshot{device.addresses};
@@ -198,18 +160,6 @@ void Addresses::device_changed(std::uint16_t device) {
   if (state_->devices.at(device) != nullptr) state_->reconcile(device);
 }
 
-std::span<const Address> Addresses::of_device(std::uint16_t device) const {
-  const State::Snapshot* const seen = state_->seen(device);
-  return seen == nullptr ? std::span<const Address>() : std::span(seen->addresses);
-}
-
-bool Addresses::is_ours(Ipv4Address address) const {
-  for (unsigned device = 0; device < state_->devices.size(); ++device) {
-    if (on_device(static_cast<std::uint16_t>(device), address)) return true;
-  }
-  return false;
-}
-
 // Words are replaced one by one: a lane that looks meanwhile sees the old or the new word of an
 // address, either of which was true.
 void Addresses::publish_filter() {
@@ -222,34 +172,6 @@ void Addresses::publish_filter() {
   }
   for (std::size_t i = 0; i < words.size(); ++i)
     filter_[i].store(words[i], std::memory_order_relaxed);
-}
-
-bool Addresses::on_device(std::uint16_t device, Ipv4Address local) const {
-  for (const Address& address : of_device(device)) {
-    if (address.interface.address == local) return true;
-  }
-  return false;
-}
-
-// Linux: inet_select_addr.
-Ipv4Address Addresses::source_for(std::uint16_t device, Ipv4Address destination,
-                                  Scope scope) const {
-  Ipv4Address first;
-  for (const Address& address : of_device(device)) {
-    if (address.secondary || !usable(address) || address.scope > scope) continue;
-    if (destination.is_any() || address.interface.prefix().contains(destination))
-      return address.interface.address;
-    if (first.is_any()) first = address.interface.address;
-  }
-  if (!first.is_any()) return first;
-  for (unsigned other = 0; other < state_->devices.size(); ++other) {
-    for (const Address& address : of_device(static_cast<std::uint16_t>(other))) {
-      if (!address.secondary && usable(address) && address.scope != Scope::Link &&
-          address.scope <= scope)
-        return address.interface.address;
-    }
-  }
-  return first;
 }
 
 }  // namespace linnet::route

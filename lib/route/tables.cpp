@@ -210,16 +210,4 @@ std::vector<Rule> Tables::rules() const {
   return state_->rules.list();
 }
 
-void Tables::lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const {
-  state_->view()->lookup(state_->infos, destinations, count, answers);
-}
-
-const Route* Tables::lookup(const Key& key) const {
-  return state_->view()->lookup(state_->infos, key);
-}
-
-bool Tables::needs_key() const {
-  return state_->view()->needs_key;
-}
-
 }  // namespace linnet::route

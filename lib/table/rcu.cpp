@@ -32,18 +32,6 @@ Rcu::~Rcu() {
   std::free(qsbr_);
 }
 
-void Rcu::online(unsigned lane) {
-  rte_rcu_qsbr_thread_online(qsbr_, lane);
-}
-
-void Rcu::offline(unsigned lane) {
-  rte_rcu_qsbr_thread_offline(qsbr_, lane);
-}
-
-void Rcu::quiescent(unsigned lane) {
-  rte_rcu_qsbr_quiescent(qsbr_, lane);
-}
-
 void Rcu::defer(std::function<void()> release) {
   waiting_.push_back({rte_rcu_qsbr_start(qsbr_), std::move(release)});
 }
