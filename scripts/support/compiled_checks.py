@@ -84,16 +84,24 @@ def undefined_symbols(object_file):
     return [line.split(None, 1)[1] for line in listing.splitlines() if len(line.split(None, 1)) == 2]
 
 
-def check_symbols():
-    """data-path objects neither allocate, log, throw, lock nor read a clock"""
+@functools.cache
+def symbol_rules():
     with open(ROOT / 'lib/hotpath.toml', 'rb') as file:
         rules = tomllib.load(file)
+    return rules['data_path'], re.compile('|'.join(f'(?:{pattern})' for pattern in rules['forbidden']))
+
+
+def forbidden_symbols(object_file):
+    return sorted({symbol for symbol in undefined_symbols(object_file) if symbol_rules()[1].search(symbol)})
+
+
+def check_symbols():
+    """data-path objects neither allocate, log, throw, lock nor read a clock"""
     if subprocess.run(['scripts/build', 'release'], cwd=ROOT, env=os.environ | {'QUIET': '1'},
                       stdout=subprocess.DEVNULL).returncode:
         return ['the release does not build']
-    forbidden = re.compile('|'.join(f'(?:{pattern})' for pattern in rules['forbidden']))
     faults = []
-    for source in rules['data_path']:
+    for source in symbol_rules()[0]:
         if not (ROOT / 'lib' / source).is_file():
             faults.append(f'lib/hotpath.toml names {source}, which does not exist')
             continue
@@ -101,9 +109,7 @@ def check_symbols():
         objects = list((ROOT / 'build/lib' / room).glob(f'*.p/{name.replace("/", "_")}.o'))
         if not objects:
             faults.append(f'{source}: no object in build/')
-        for symbol in sorted({symbol for path in objects for symbol in undefined_symbols(path)}):
-            if forbidden.search(symbol):
-                faults.append(f'{source}: uses {symbol}')
+        faults += [f'{source}: uses {symbol}' for path in objects for symbol in forbidden_symbols(path)]
     return faults
 
 
