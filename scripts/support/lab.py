@@ -214,6 +214,7 @@ class Lab:
         self.name = f'linnet-{kind}-{os.getpid()}'
         self.directory = RUN_DIR / self.name
         self.hosts = {}
+        self.joined = 0
         self.spawned = []
         self.space = None
         # Only root writes in /run; the private directory keeps the control socket to ourselves.
@@ -249,14 +250,14 @@ class Lab:
 
     def join(self, tap, host, *addresses, mtu=1500, device='eth0', offload=False):
         """Joins linnetd's TAP `tap` to `device` in a host by a bridge and a veth pair."""
-        number = len(self.hosts)
-        mac = f'02:00:5e:00:{number:02x}:{len(tap):02x}'
+        self.joined += 1
+        mac = f'02:00:5e:00:00:{self.joined:02x}'
         bridge, link = f'br-{tap}', f'link-{tap}'
         self.space.ip('link', 'add', bridge, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0',
                       'mcast_snooping', '0')
         self.space.ip('link', 'add', link, 'type', 'veth', 'peer', 'name', device, 'netns', host.name)
         # linnetd's port and its TAP come with the same address; the bridge would keep frames for it.
-        self.space.ip('link', 'set', tap, 'address', f'02:00:5e:ff:{number:02x}:{len(tap):02x}')
+        self.space.ip('link', 'set', tap, 'address', f'02:00:5e:ff:00:{self.joined:02x}')
         for name in (link, tap):
             self.space.ip('link', 'set', name, 'master', bridge)
         for name in (link, bridge):

@@ -135,8 +135,7 @@ class Router:
 def judge_capture(path, macs, label):
     own = ' || '.join(f'eth.src == {mac}' for mac in macs)
     bad = ('_ws.malformed || ip.checksum.status == "Bad" || icmp.checksum.status == "Bad" || '
-           'udp.checksum.status == "Bad" || tcp.checksum.status == "Bad" || ip.bogus_header_length || '
-           'arp.duplicate-address-detected == 2')
+           'udp.checksum.status == "Bad" || tcp.checksum.status == "Bad" || ip.bogus_header_length')
     options = ['-o', 'ip.check_checksum:TRUE', '-o', 'tcp.check_checksum:TRUE', '-o', 'udp.check_checksum:TRUE',
                '-o', 'ip.defragment:TRUE']
 
@@ -158,10 +157,10 @@ def judge_capture(path, macs, label):
     return faults
 
 
-def ping(space, target, *options, count=2, seconds=4):
+def ping(space, target, *options, count=2, seconds=4, interval='0.2'):
     """(packets received, output)."""
-    done = space.run('ping', '-n', '-c', count, '-i', '0.2', '-W', seconds, *options, target,
-                     timeout=seconds + count + 20)
+    done = space.run('ping', '-n', '-c', count, '-i', interval, '-W', seconds, *options, target,
+                     timeout=seconds + count * float(interval) + 20)
     received = re.search(r'(\d+) received', done.stdout)
     return int(received[1]) if received else 0, done.stdout + done.stderr
 
