@@ -1,33 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip/fragment_store.hpp"
 
-#include <bit>
+#include <utility>
 
 namespace linnet::ip {
-
-FragmentStore::FragmentStore(std::uint32_t entries, SipKey key)
-    : key_(key),
-      mask_(std::bit_ceil(entries) - 1),
-      buckets_(std::make_unique<Bucket[]>(mask_ + 1)),
-      source_buckets_(std::make_unique<SourceBucket[]>(mask_ + 1)),
-      datagrams_(std::make_unique<FragmentDatagram[]>(entries)),
-      sources_(std::make_unique<FragmentSource[]>(entries)),
-      slots_(entries) {
-  LINNET_CHECK_OP(entries, <, std::uint32_t{FragmentSlot::kNone});
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    free_.push_back(datagrams_[i]);
-    free_sources_.push_back(sources_[i]);
-    slots_[i].next = std::exchange(free_slot_, static_cast<std::uint16_t>(i));
-  }
-}
-
-FragmentStore::~FragmentStore() {
-  LINNET_CHECK_OP(datagrams_in_use_, ==, 0u);
-  while (free_.pop_front() != nullptr) {
-  }
-  while (free_sources_.pop_front() != nullptr) {
-  }
-}
 
 FragmentStore::Bucket& FragmentStore::bucket_of(const FragmentKey& key) {
   return buckets_[siphash13(key_, key.addresses, key.id_protocol) & mask_];

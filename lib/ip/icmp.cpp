@@ -66,12 +66,6 @@ struct Quote {
 
 }  // namespace
 
-Icmp::Icmp(Output& output, const device::DeviceTable& devices, const route::Tables& tables,
-           const route::Addresses& addresses, const Settings& settings, SipKey key)
-    : state_(std::make_unique<State>(output, devices, tables, addresses, settings, key)) {}
-
-Icmp::~Icmp() = default;
-
 void Icmp::input(Turn& turn, packet::Burst& burst) {
   burst.drain([&](Packet&& packet) { state_->take(turn, std::move(packet)); });
 }

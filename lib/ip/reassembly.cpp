@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Reading: RFC 791 section 3.2, RFC 815, RFC 1858 and 3128 (tiny fragments), RFC 3168 section 5.3
 // (ECN), RFC 5722 (overlaps; the same rule serves IPv4 here), Linux: net/ipv4/ip_fragment.c.
-#include "ip/reassembly.hpp"
-
 #include <algorithm>
 #include <optional>
 
 #include "base/checksum.hpp"
-#include "ip/fragment_store.hpp"
+#include "ip/reassembly_state.hpp"
 #include "wire/ipv4.hpp"
 
 namespace linnet::ip {
 namespace {
 
-constexpr std::uint32_t kMaxEntries = 4096;
-constexpr std::uint32_t kMinEntries = 64;
+using Piece = FragmentPiece;
+
 constexpr std::uint32_t kMaxDatagram = 65535;
 // RFC 1858: with fewer bytes a TCP header's flags would lie in the next fragment.
 constexpr std::uint32_t kMinTcpFirst = 16;
 // Bits of an ECN set: one for each codepoint seen (Linux: ip_frag_ecn_table).
 constexpr unsigned kEcnNotEct = 1u << 0;
 constexpr unsigned kEcnCe = 1u << 3;
-
-// A fragment as its header tells it.
-struct Piece {
-  FragmentKey key;
-  Ipv4Address source;
-  std::uint32_t header = 0;  // bytes
-  std::uint32_t begin = 0;   // payload bytes [begin, end) of the datagram
-  std::uint32_t end = 0;
-  bool last = false;
-  std::uint8_t protocol = 0;
-  std::uint8_t ecn_bit = 0;
-};
 
 Piece read_piece(const wire::Ipv4Header& ip, std::uint32_t length) {
   Piece piece;
@@ -61,37 +47,6 @@ std::optional<Drop> fault_of(const Piece& piece) {
 }
 
 }  // namespace
-
-struct Reassembly::State {
-  State(time::TimerWheel& timer_wheel, const Settings& settings_in, SipKey key, packet::Stage stage)
-      : wheel(timer_wheel),
-        settings(settings_in),
-        expired(stage),
-        store(std::clamp(settings_in.ipfrag_high_thresh.load(std::memory_order_relaxed) / 2048,
-                         kMinEntries, kMaxEntries),
-              key) {}
-
-  packet::Packet add(packet::Turn& turn, packet::Packet&& fragment);
-  FragmentDatagram* open(packet::Turn& turn, const Piece& piece);
-  packet::Packet place(packet::Turn& turn, FragmentDatagram& datagram, const Piece& piece,
-                       packet::Packet&& fragment);
-  enum class Place : std::uint8_t { Here, Duplicate, Overlap, Inconsistent };
-  Place find_place(const FragmentDatagram& datagram, const Piece& piece, std::uint16_t& after);
-  bool make_room(packet::Turn& turn, FragmentDatagram& current, std::uint32_t truesize, Drop& why);
-  packet::Packet complete(packet::Turn& turn, FragmentDatagram& datagram);
-  packet::Packet join(packet::Turn& turn, FragmentDatagram& datagram, std::uint32_t header);
-  void lose(packet::Turn& turn, FragmentDatagram& datagram, packet::DropReason why);
-  void evict(packet::Turn& turn, FragmentDatagram& datagram, Drop why);
-  void ban(packet::Turn& turn, FragmentDatagram& datagram, Drop why);
-  void close(FragmentDatagram& datagram);
-  void expire(packet::Turn& turn, FragmentDatagram& datagram);
-
-  time::TimerWheel& wheel;
-  const Settings& settings;
-  const packet::Stage expired;
-  FragmentStore store;
-  Counts counts;
-};
 
 // Drops all fragments of a datagram; its entry stays.
 void Reassembly::State::lose(packet::Turn& turn, FragmentDatagram& datagram,
@@ -309,16 +264,6 @@ packet::Packet Reassembly::State::add(packet::Turn& turn, packet::Packet&& fragm
     return packet::Packet();
   }
   return place(turn, *datagram, piece, std::move(fragment));
-}
-
-Reassembly::Reassembly(time::TimerWheel& wheel, const Settings& settings, SipKey key,
-                       packet::Stage expired)
-    : state_(std::make_unique<State>(wheel, settings, key, expired)) {}
-
-Reassembly::~Reassembly() {
-  LINNET_CHECK_OP(held_packets(), ==, 0u);
-  while (FragmentDatagram* const datagram = state_->store.banned().front())
-    state_->close(*datagram);
 }
 
 packet::Packet Reassembly::add(packet::Turn& turn, packet::Packet&& fragment) {
