@@ -109,6 +109,8 @@ bool Input::check_addresses(Turn& turn, Packet& packet) {
   const bool to_all = header.destination.is_limited_broadcast();
   if ((destination & octet::kBadDestination) != 0 && !to_all) return end(Drop::MartianDestination);
   if (addresses_.is_ours(header.source)) return end(Drop::OwnSource);
+  // RFC 1122 section 3.2.1.3 (e): a subnet's broadcast address is never a source.
+  if (addresses_.is_our_broadcast(header.source)) return end(Drop::MartianSource);
   return true;
 }
 

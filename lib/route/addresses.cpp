@@ -166,8 +166,11 @@ void Addresses::publish_filter() {
   std::array<std::uint64_t, kFilterBits / 64> words{};
   for (const auto& device : state_->per_device) {
     for (const Address& address : device.addresses) {
-      const std::uint32_t bit = filter_bit(address.interface.address);
-      words[bit / 64] |= std::uint64_t{1} << (bit % 64);
+      for (const Ipv4Address one :
+           {address.interface.address, address.broadcast.value_or(address.interface.address)}) {
+        const std::uint32_t bit = filter_bit(one);
+        words[bit / 64] |= std::uint64_t{1} << (bit % 64);
+      }
     }
   }
   for (std::size_t i = 0; i < words.size(); ++i)

@@ -51,8 +51,10 @@ class Addresses {
   // device (Linux: inet_select_addr). `any` where there is none.
   Ipv4Address source_for(std::uint16_t device, Ipv4Address destination,
                          Scope scope = Scope::Universe) const;
-  // Whether any device has the address. `may_be_ours` costs one load: false is certain.
+  // Whether any device has the address, and whether it is the broadcast address of a subnet of
+  // ours. `may_be_ours` costs one load: false is certain that it is neither.
   bool is_ours(Ipv4Address address) const;
+  bool is_our_broadcast(Ipv4Address address) const;
   bool may_be_ours(Ipv4Address address) const {
     const std::uint32_t bit = filter_bit(address);
     return (filter_[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
@@ -63,7 +65,7 @@ class Addresses {
   std::span<const Address> of_device(std::uint16_t device) const;
 
  private:
-  // 4096 bits, set where an address of ours falls.
+  // 4096 bits, set where an address of ours falls, or the broadcast address of its subnet.
   static constexpr std::uint32_t kFilterBits = 4096;
   static std::uint32_t filter_bit(Ipv4Address address) {
     return address.network().raw() * 0x9e3779b1u >> 20;

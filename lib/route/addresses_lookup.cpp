@@ -23,6 +23,15 @@ bool Addresses::is_ours(Ipv4Address address) const {
   return false;
 }
 
+bool Addresses::is_our_broadcast(Ipv4Address address) const {
+  for (unsigned device = 0; device < state_->devices.size(); ++device) {
+    for (const Address& one : of_device(static_cast<std::uint16_t>(device))) {
+      if (one.broadcast == address) return true;
+    }
+  }
+  return false;
+}
+
 bool Addresses::on_device(std::uint16_t device, Ipv4Address local) const {
   for (const Address& address : of_device(device)) {
     if (address.interface.address == local) return true;

@@ -29,6 +29,9 @@ TEST_F(AddressesTest, OurAddressesAreKnownAndAlmostNoOthersAreSuspected) {
   EXPECT_TRUE(addresses.may_be_ours(ip("192.0.2.1")));
   EXPECT_TRUE(addresses.is_ours(ip("198.51.100.1")));
   EXPECT_FALSE(addresses.is_ours(ip("192.0.2.2")));
+  EXPECT_TRUE(addresses.is_our_broadcast(ip("192.0.2.255")));
+  EXPECT_TRUE(addresses.may_be_ours(ip("192.0.2.255")));
+  EXPECT_FALSE(addresses.is_our_broadcast(ip("192.0.2.1")));
   unsigned suspected = 0;
   for (unsigned i = 0; i < 65536; ++i)
     suspected += addresses.may_be_ours(Ipv4Address::from_host(0x0a000000 + i)) ? 1 : 0;
