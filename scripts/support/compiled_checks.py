@@ -88,11 +88,26 @@ def undefined_symbols(object_file):
 def symbol_rules():
     with open(ROOT / 'lib/hotpath.toml', 'rb') as file:
         rules = tomllib.load(file)
-    return rules['data_path'], re.compile('|'.join(f'(?:{pattern})' for pattern in rules['forbidden']))
+    return rules, re.compile('|'.join(f'(?:{pattern})' for pattern in rules['forbidden']))
 
 
 def forbidden_symbols(object_file):
     return sorted({symbol for symbol in undefined_symbols(object_file) if symbol_rules()[1].search(symbol)})
+
+
+FUNCTION = re.compile(r'^[0-9a-f]+ <(.*)>:$')
+RELOCATION = re.compile(r'^\s+[0-9a-f]+: R_X86_64_(?:PLT32|GOTPCRELX|REX_GOTPCRELX|PC32|64)\s+(.*?)(?:[-+]0x[0-9a-f]+)?$')
+
+
+def forbidden_by_function(object_file):
+    """{(function, symbol)} of an object, by its relocations."""
+    found, function = set(), ''
+    for line in output_of('objdump', '-drC', '--no-show-raw-insn', str(object_file)).splitlines():
+        if match := FUNCTION.match(line):
+            function = match[1].replace(' [clone .cold]', '').replace('.cold', '')
+        elif (match := RELOCATION.match(line)) and symbol_rules()[1].search(match[1]):
+            found.add((function, match[1]))
+    return sorted(found)
 
 
 def check_symbols():
@@ -101,7 +116,8 @@ def check_symbols():
                       stdout=subprocess.DEVNULL).returncode:
         return ['the release does not build']
     faults = []
-    for source in symbol_rules()[0]:
+    mixed = {entry['source']: re.compile('|'.join(entry['control'])) for entry in symbol_rules()[0].get('mixed', [])}
+    for source in symbol_rules()[0]['data_path'] + list(mixed):
         if not (ROOT / 'lib' / source).is_file():
             faults.append(f'lib/hotpath.toml names {source}, which does not exist')
             continue
@@ -109,7 +125,12 @@ def check_symbols():
         objects = list((ROOT / 'build/lib' / room).glob(f'*.p/{name.replace("/", "_")}.o'))
         if not objects:
             faults.append(f'{source}: no object in build/')
-        faults += [f'{source}: uses {symbol}' for path in objects for symbol in forbidden_symbols(path)]
+        for path in objects:
+            if source in mixed:
+                faults += [f'{source}: {function} uses {symbol}' for function, symbol in forbidden_by_function(path)
+                           if not mixed[source].search(function)]
+            else:
+                faults += [f'{source}: uses {symbol}' for symbol in forbidden_symbols(path)]
     return faults
 
 

@@ -123,13 +123,14 @@ class Router:
 
     def judge_captures(self):
         """What tshark says of every frame that linnetd sent: nothing malformed, no bad checksum, zero padding."""
-        faults = []
+        faults, frames = [], 0
         for name, (path, process) in self.captures.items():
             process.terminate()
             process.wait(10)
-            faults += judge_capture(path, self.macs.values(), f'host {name}')
+            found, judged = judge_capture(path, self.macs.values(), f'host {name}')
+            faults, frames = faults + found, frames + judged
         self.captures = {}
-        return faults
+        return faults or ([] if frames else ['no frame of linnetd was captured'])
 
 
 def judge_capture(path, macs, label):
@@ -148,13 +149,11 @@ def judge_capture(path, macs, label):
 
     faults = [f'{label}: {line}' for line in tshark('-Y', f'({own}) && ({bad})')]
     frames = tshark('-Y', own, '-T', 'fields', '-e', 'frame.number', '-e', 'eth.padding', '-e', 'eth.trailer')
-    if not frames:
-        faults.append(f'{label}: no frame of linnetd was captured')
     for line in frames:
         number, *padding = line.split('\t')
         if re.search(r'[1-9a-f]', ''.join(padding).replace('0x', '')):
             faults.append(f'{label}: padding of frame {number} is not zero: {padding}')
-    return faults
+    return faults, len(frames)
 
 
 def ping(space, target, *options, count=2, seconds=4, interval='0.2'):
