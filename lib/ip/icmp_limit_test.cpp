@@ -81,6 +81,16 @@ TEST_F(IcmpLimitTest, NoRateMeansNoErrors) {
   EXPECT_EQ(allowed(1, 10), 0u);
 }
 
+TEST_F(IcmpLimitTest, HundredsOfDestinationsAreRemembered) {
+  rates_.burst = 1'000'000;
+  for (unsigned i = 0; i < 300; ++i)
+    EXPECT_EQ(allowed(i, 10), 6u);
+  unsigned forgotten = 0;
+  for (unsigned i = 300; i-- > 0;)
+    forgotten += allow(i) ? 1 : 0;
+  EXPECT_LE(forgotten, 12u);
+}
+
 TEST_F(IcmpLimitTest, ManyDestinationsKeepTheTableBounded) {
   rates_.burst = 1'000'000;
   rates_.per_second = 1'000'000;
