@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app/client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -49,6 +50,11 @@ Result<Connection> Connection::open(const std::string& path) {
 
 Connection::~Connection() {
   if (fd_ >= 0) close(fd_);
+}
+
+bool Connection::alive() const {
+  pollfd state{fd_, POLLRDHUP, 0};
+  return poll(&state, 1, 0) == 0;
 }
 
 Result<control::Reply> Connection::ask(std::span<const std::string> words) {

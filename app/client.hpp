@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -19,6 +20,8 @@ class Connection {
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
+  // Whether the daemon has not hung up meanwhile.
+  bool alive() const;
   // Sends a command and waits for its reply. An error: the connection is of no more use.
   Result<control::Reply> ask(std::span<const std::string> words);
 

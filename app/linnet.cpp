@@ -108,10 +108,11 @@ int run(const Options& options) {
     std::fputs(kUsage, stderr);
     return control::kExitUsage;
   }
+  if (interactive) return run_prompt(options.socket);
   auto connection = Connection::open(options.socket);
   if (!connection) return fail(connection.error());
-  if (!options.batch.empty()) return run_batch(*connection, options);
-  return interactive ? run_prompt(*connection) : run_command(*connection, options.command);
+  return options.batch.empty() ? run_command(*connection, options.command)
+                               : run_batch(*connection, options);
 }
 
 // The client's own options stand in front of the command; from its first word on all is the

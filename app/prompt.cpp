@@ -44,6 +44,34 @@ void list_candidates(const std::vector<std::string>& candidates) {
   std::fflush(stdout);
 }
 
+// The daemon as the prompt holds it: it may be restarted while a person thinks.
+class Session {
+ public:
+  explicit Session(std::string path) : path_(std::move(path)) {}
+
+  // A connection that was alive a moment ago.
+  Result<Connection*> connection() {
+    if (connection_ && !connection_->alive()) connection_.reset();
+    if (!connection_) {
+      auto opened = Connection::open(path_);
+      if (!opened) return opened.error();
+      connection_ = std::make_unique<Connection>(std::move(opened).value());
+    }
+    return connection_.get();
+  }
+  Result<control::Reply> ask(const std::vector<std::string>& words) {
+    auto held = connection();
+    if (!held) return held.error();
+    auto reply = (*held)->ask(words);
+    if (!reply) connection_.reset();
+    return reply;
+  }
+
+ private:
+  std::string path_;
+  std::unique_ptr<Connection> connection_;
+};
+
 unsigned char complete_line(EditLine* editor, int) {
   void* data = nullptr;
   el_get(editor, EL_CLIENTDATA, &data);
@@ -52,7 +80,8 @@ unsigned char complete_line(EditLine* editor, int) {
   auto words = control::split_words(typed);
   if (!words) return CC_ERROR;
   if (typed.empty() || typed.back() == ' ' || typed.back() == '\t') words->emplace_back();
-  const auto candidates = completions(static_cast<Connection*>(data), *words);
+  const auto connection = static_cast<Session*>(data)->connection();
+  const auto candidates = completions(connection ? *connection : nullptr, *words);
   if (candidates.empty()) return CC_ERROR;
   std::string more = common_beginning(candidates).substr(words->back().size());
   if (candidates.size() == 1) more += ' ';
@@ -76,6 +105,23 @@ void print(const control::Reply& reply) {
   std::fwrite(reply.err.data(), 1, reply.err.size(), stderr);
 }
 
+void complain(const Error& error) {
+  std::fprintf(stderr, "Error: %s.\n", error.text().c_str());
+}
+
+void set_up(EditLine* editor, History* past, Session& session) {
+  HistEvent event;
+  history(past, &event, H_SETSIZE, kHistoryLines);
+  history(past, &event, H_SETUNIQUE, 1);
+  el_set(editor, EL_CLIENTDATA, &session);
+  el_set(editor, EL_PROMPT, prompt_text);
+  el_set(editor, EL_EDITOR, "emacs");
+  el_set(editor, EL_HIST, history, past);
+  el_set(editor, EL_ADDFN, "complete", "Completes a word", complete_line);
+  el_set(editor, EL_BIND, "^I", "complete", nullptr);
+  el_source(editor, nullptr);
+}
+
 }  // namespace
 
 std::vector<std::string> completions(Connection* connection,
@@ -92,42 +138,39 @@ std::vector<std::string> completions(Connection* connection,
   return control::complete(words, {});
 }
 
-int run_prompt(Connection& connection) {
+int run_prompt(const std::string& socket) {
   const std::unique_ptr<EditLine, EditorEnd> editor(el_init("linnet", stdin, stdout, stderr));
   const std::unique_ptr<History, HistoryEnd> past(history_init());
   if (!editor || !past) {
     std::fputs("Error: the terminal cannot be used.\n", stderr);
     return control::kExitUsage;
   }
-  HistEvent event;
-  history(past.get(), &event, H_SETSIZE, kHistoryLines);
-  history(past.get(), &event, H_SETUNIQUE, 1);
-  el_set(editor.get(), EL_CLIENTDATA, &connection);
-  el_set(editor.get(), EL_PROMPT, prompt_text);
-  el_set(editor.get(), EL_EDITOR, "emacs");
-  el_set(editor.get(), EL_HIST, history, past.get());
-  el_set(editor.get(), EL_ADDFN, "complete", "Completes a word", complete_line);
-  el_set(editor.get(), EL_BIND, "^I", "complete", nullptr);
-  el_source(editor.get(), nullptr);
+  Session session(socket);
+  if (auto connection = session.connection(); !connection) {
+    complain(connection.error());
+    return control::kExitUsage;
+  }
+  set_up(editor.get(), past.get(), session);
   int code = control::kExitOk;
   int length = 0;
   while (const char* line = el_gets(editor.get(), &length)) {
     const auto words =
         control::split_words(std::string_view(line, static_cast<std::size_t>(length)));
     if (!words) {
-      std::fprintf(stderr, "Error: %s.\n", words.error().text().c_str());
+      complain(words.error());
       continue;
     }
     if (words->empty()) continue;
+    HistEvent event;
     history(past.get(), &event, H_ENTER, line);
     if (words->front() == "exit" || words->front() == "quit") return code;
-    const auto reply = connection.ask(*words);
-    if (!reply) {
-      std::fprintf(stderr, "Error: %s.\n", reply.error().text().c_str());
-      return control::kExitUsage;
+    const auto reply = session.ask(*words);
+    code = reply ? reply->code : control::kExitUsage;
+    if (reply) {
+      print(*reply);
+    } else {
+      complain(reply.error());
     }
-    print(*reply);
-    code = reply->code;
   }
   std::fputc('\n', stdout);
   return code;

@@ -9,8 +9,9 @@
 namespace linnet::app {
 
 // Reads commands from the terminal with history and tab completion until end of file, `exit` or
-// `quit`. Returns the exit code of the last command.
-int run_prompt(Connection& connection);
+// `quit`. Connects anew where the daemon hung up between two commands. Returns the exit code of the
+// last command.
+int run_prompt(const std::string& socket);
 
 // The daemon's answer to what the last word can become; what the catalog alone knows where there is
 // no daemon.

@@ -23,7 +23,7 @@ def rooms():
 def drops_page():
     lines = [NOTE, '# Why a packet was dropped\n',
              'Every packet that Linnet does not send, deliver or hold is counted under exactly one of these reasons.',
-             '`linnet show drops` shows the counters that are not zero.\n']
+             '`linnet show drops` shows their counters, `linnet show drops nonzero` those that are not zero.\n']
     for room in rooms():
         path = ROOT / 'lib' / room['name'] / 'drops.def'
         if not path.is_file():

@@ -159,9 +159,12 @@ const Verb* find_verb(const Group& group, std::string_view word) {
 }
 
 const Keyword* find_keyword(std::span<const Keyword> keywords, std::string_view word) {
+  // A whole word is what it says: `to` is no short `tos`.
   for (const Keyword& keyword : keywords) {
-    if (word == keyword.name || (keyword.abbreviates && abbreviates(word, keyword.name)))
-      return &keyword;
+    if (word == keyword.name) return &keyword;
+  }
+  for (const Keyword& keyword : keywords) {
+    if (keyword.abbreviates && abbreviates(word, keyword.name)) return &keyword;
   }
   return nullptr;
 }

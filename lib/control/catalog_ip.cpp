@@ -47,14 +47,14 @@ constexpr Keyword kAddressDelete[] = {{"dev", kWhole, Device}, {"local", kWhole,
 constexpr Verb kAddress[] = {
     {"add",
      {},
-     "ADDRESS[/LENGTH] [broadcast ADDRESS|+|-] [scope SCOPE] [noprefixroute] dev DEVICE",
+     "[local] ADDRESS[/LENGTH] [broadcast ADDRESS|+|-] [scope SCOPE] [noprefixroute] dev DEVICE",
      "Gives a device an address, with its local, broadcast and connected routes.",
      kAddressAdd,
      Interface,
      "ip addr add 192.0.2.1/24 dev tap0"},
     {"delete",
      {},
-     "ADDRESS[/LENGTH] dev DEVICE",
+     "[local] ADDRESS[/LENGTH] dev DEVICE",
      "Takes an address away; with a primary its secondaries go as well.",
      kAddressDelete,
      Interface,
@@ -64,7 +64,7 @@ constexpr Verb kAddress[] = {
      "Lists devices and their addresses.", kAddressFilter, Device, "ip -br addr"},
     {"flush",
      {},
-     "[dev] DEVICE [scope SCOPE] [to PREFIX] [primary | secondary] [tentative] [dadfailed]",
+     "[dev] DEVICE [up] [scope SCOPE] [to PREFIX] [primary | secondary] [tentative] [dadfailed]",
      "Takes away all addresses of a device that fit.",
      kAddressFilter,
      Device,
@@ -168,9 +168,9 @@ constexpr Verb kRoute[] = {
 
 constexpr Keyword kRuleKeywords[] = {{"from", kWhole, Prefix},
                                      {"to", kWhole, Prefix},
-                                     {"preference", kShort, Number},
-                                     {"order", kShort, Number, "preference"},
-                                     {"priority", kShort, Number, "preference"},
+                                     {"preference", kShort, Number, "priority"},
+                                     {"order", kShort, Number, "priority"},
+                                     {"priority", kShort, Number},
                                      {"tos", kWhole, Number},
                                      {"dsfield", kShort, Number, "tos"},
                                      {"fwmark", kWhole, Mark},
@@ -185,7 +185,7 @@ constexpr Keyword kRuleKeywords[] = {{"from", kWhole, Prefix},
                                      {"prohibit", kWhole}};
 constexpr std::string_view kRuleUsage =
     "[from PREFIX|all] [to PREFIX|all] [tos TOS] [fwmark MARK[/MASK]] [iif NAME] [oif NAME] "
-    "[priority N] [lookup TABLE | blackhole | unreachable | prohibit]";
+    "[priority N] [lookup|table TABLE | blackhole | unreachable | prohibit | type TYPE]";
 constexpr Verb kRule[] = {
     {"show",
      kListNames,
@@ -220,7 +220,7 @@ constexpr Keyword kNeighChange[] = {{"lladdr", kWhole, Mac},
 constexpr Keyword kNeighDelete[] = {
     {"proxy", kShort, Address}, {"dev", kWhole, Device}, {"to", kWhole, Address}};
 constexpr std::string_view kNeighUsage =
-    "ADDRESS lladdr MAC dev DEVICE [nud permanent|reachable|stale|noarp] | proxy ADDRESS dev "
+    "[to] ADDRESS lladdr MAC dev DEVICE [nud permanent|reachable|stale|noarp] | proxy ADDRESS dev "
     "DEVICE";
 constexpr Verb kNeigh[] = {
     {"add",
@@ -241,7 +241,7 @@ constexpr Verb kNeigh[] = {
      "ip neigh replace 192.0.2.7 lladdr 02:00:5e:10:00:08 dev tap0 nud reachable"},
     {"delete",
      {},
-     "ADDRESS dev DEVICE | proxy ADDRESS dev DEVICE",
+     "[to] ADDRESS dev DEVICE | proxy ADDRESS dev DEVICE",
      "Removes a neighbour.",
      kNeighDelete,
      Address,
@@ -252,7 +252,7 @@ constexpr Verb kNeigh[] = {
      kNeighShow, Prefix, "ip -s neigh show dev tap0"},
     {"flush",
      {},
-     "[[to] PREFIX] [dev DEVICE] [nud STATE] | all",
+     "[[to] PREFIX] [dev DEVICE] [nud STATE] [proxy] | all",
      "Removes the neighbours that fit, but for permanent ones unless that state is named.",
      kNeighShow,
      Prefix,

@@ -72,7 +72,11 @@ std::optional<std::uint32_t> parse_number(std::string_view text) {
 }
 
 Error Cursor::wrong(std::string_view message, std::string_view expected) const {
-  if (!done()) return Error{std::string(message), word(), position(), std::string(expected)};
+  if (!done()) {
+    Error error{std::string(message), word(), position(), std::string(expected)};
+    if (word().empty()) error.message += ": \"\" (word " + std::to_string(at_ + 1) + ")";
+    return error;
+  }
   std::string text = "the command is not complete";
   if (!words_.empty()) {
     text += ": a word is missing after \"" + words_.back() + "\" (word " +

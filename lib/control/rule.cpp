@@ -91,7 +91,7 @@ Result<> take_device_name(Cursor& cursor, std::string& to) {
 constexpr Clause<RuleWords> kClauses[] = {
     {"from", [](Cursor& c, RuleWords& words) { return store_optional(words.from, c.prefix()); }},
     {"to", [](Cursor& c, RuleWords& words) { return store_optional(words.to, c.prefix()); }},
-    {"preference",
+    {"priority",
      [](Cursor& c, RuleWords& words) {
        return store_optional(words.priority, c.number(0, 0xffffffff));
      }},

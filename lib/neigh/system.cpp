@@ -54,7 +54,8 @@ NeighbourInfo System::info_of(const EntryView& entry, time::Instant now) const {
   info.state = entry.link.state;
   if (has_mac(entry.link.state)) info.mac = entry.link.header.destination;
   info.confirmed_ago = now - entry.confirmed;
-  info.used_ago = now - entry.used;
+  // Linux dates the use of an entry that was never used by its creation.
+  info.used_ago = now - (entry.used == time::Instant() ? entry.updated : entry.used);
   info.updated_ago = now - entry.updated;
   info.probes = entry.link.probes;
   return info;
