@@ -77,6 +77,7 @@ Port::Port(const PortOptions& options, std::unique_ptr<Ethdev> ethdev)
 
 Port::~Port() {
   rte_eth_dev_callback_unregister(port(), RTE_ETH_EVENT_INTR_RMV, &Port::on_removed, this);
+  if (driver_ == "net_af_xdp") options_.pool->excuse_missing();
   detach_port(port());
 }
 

@@ -30,8 +30,11 @@ class Pool {
   enum class Priority { Data, Control };
 
   static Result<std::unique_ptr<Pool>> create(const Options& options);
-  // Every packet must be back.
+  // Every packet must be back, but for what `excuse_missing` speaks of.
   ~Pool();
+  // A driver that cannot give back the buffers of its rings (net_af_xdp leaves them to the kernel)
+  // is about to close.
+  void excuse_missing() { missing_excused_ = true; }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -53,6 +56,7 @@ class Pool {
 
   rte_mempool* pool_;
   std::uint32_t reserve_;
+  bool missing_excused_ = false;
   std::atomic<bool> low_{false};  // the reserve is near
   std::atomic<std::uint32_t> since_count_{0};
   std::atomic<std::uint64_t> exhausted_{0};  // lanes may share a pool
