@@ -44,13 +44,25 @@ def closure(path):
     return sorted(found)
 
 
+def proven_by_build(paths):
+    """Headers that some source includes before anything else: the build has shown that they stand alone."""
+    first = set()
+    for path in paths:
+        match = re.search(r'^[ \t]*#[ \t]*include[ \t]*([<"][^">]+[">])', (ROOT / path).read_text(), re.MULTILINE)
+        if match and match[1].startswith('"'):
+            first |= {root / match[1][1:-1] for root in include_roots()}
+    return first
+
+
 def check_headers():
     """every header compiles alone"""
     dpdk = [flag.replace('-I', '-isystem', 1) if flag.startswith('-I') else flag
             for flag in shlex.split(output_of('pkg-config', '--cflags', 'libdpdk'))]
     command = ['g++', '-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Werror', '-x', 'c++',
                '-DLINNET_VERSION="check"', *dpdk, *[f'-I{root}' for root in include_roots()]]
-    headers = [ROOT / path for path in files() if path.suffix == '.hpp' and path.parts[0] in ('lib', 'app', 'tests')]
+    paths = [path for path in files() if is_cpp(path) and path.parts[0] in ('lib', 'app', 'tests')]
+    proven = proven_by_build(path for path in paths if path.suffix == '.cpp')
+    headers = [ROOT / path for path in paths if path.suffix == '.hpp' and ROOT / path not in proven]
     cache_file = ROOT / 'build' / 'headers-checked.json'
     try:
         known = set(json.loads(cache_file.read_text()))
