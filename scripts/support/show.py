@@ -107,8 +107,8 @@ def main(words):
             print(f'\nFAILED: {", ".join(show.failed)}\n{lab.daemon.messages()}')
             return 1
         if not check:
-            show.tell_next()
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+            show.tell_next()
             stay(lab)
         status = lab.daemon.stop()
         if status != 0:
