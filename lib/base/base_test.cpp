@@ -75,11 +75,25 @@ TEST(Checksum, I14_AgreesWithTheDefinitionAtEveryLengthAndSplit) {
 
 TEST(Checksum, HeaderOfTwentyBytesAgrees) {
   time::Random random(4);
-  for (int round = 0; round < 10000; ++round) {
+  for (int round = 0; round < 20000; ++round) {
     auto data = random_bytes(random, 20);
+    data[0] = 0x45;
+    if (round % 2 == 0) {
+      data[10] = data[11] = 0;
+      const be16 checksum = internet_checksum(bytes(data));
+      std::memcpy(&data[10], &checksum, 2);
+    }
     ChecksumSum sum;
     sum.add(bytes(data));
-    ASSERT_EQ(ipv4_header_sum20(data.data()), sum.folded());
+    ASSERT_EQ(ipv4_header_good20(data.data()), sum.valid()) << round;
+    if (round % 2 == 0) {
+      ASSERT_TRUE(sum.valid());
+      for (int bit = 0; bit < 160; ++bit) {
+        data[static_cast<std::size_t>(bit / 8)] ^= static_cast<std::uint8_t>(1 << bit % 8);
+        ASSERT_FALSE(ipv4_header_good20(data.data())) << "flipped bit " << bit;
+        data[static_cast<std::size_t>(bit / 8)] ^= static_cast<std::uint8_t>(1 << bit % 8);
+      }
+    }
   }
 }
 

@@ -53,19 +53,20 @@ class ChecksumSum {
 // The checksum field for `bytes`, whose own checksum field is zero.
 be16 internet_checksum(std::span<const std::byte> bytes);
 
-// The folded sum of a 20-byte IPv4 header in memory order; 0xffff when its checksum is right.
-inline std::uint16_t ipv4_header_sum20(const void* header) {
-  std::uint64_t a;
-  std::uint64_t b;
-  std::uint32_t c;
-  std::memcpy(&a, header, 8);
-  std::memcpy(&b, static_cast<const char*>(header) + 8, 8);
-  std::memcpy(&c, static_cast<const char*>(header) + 16, 4);
-  std::uint64_t sum = a + b;
-  sum += sum < b ? 1 : 0;
-  sum += c;
-  sum += sum < c ? 1 : 0;
-  return ChecksumSum::fold(sum);
+// Whether the checksum of a 20-byte IPv4 header is right. A one's-complement sum is all ones
+// exactly when the plain sum of the words is a multiple of 0xffff, whatever the words' size; it is
+// not zero, since the version field is not. Multiples are told by the inverse of 0xffff modulo
+// 2^64.
+inline bool ipv4_header_good20(const void* header) {
+  const auto word = [header](unsigned at) {
+    std::uint32_t value;
+    std::memcpy(&value, static_cast<const char*>(header) + at, sizeof value);
+    return std::uint64_t{value};
+  };
+  const std::uint64_t sum = word(0) + word(4) + word(8) + word(12) + word(16);
+  constexpr std::uint64_t kInverse = 0xfffefffefffeffffULL;
+  static_assert(kInverse * 0xffff == 1);
+  return sum * kInverse <= ~std::uint64_t{0} / 0xffff;
 }
 
 // RFC 1624 equation 3: the checksum field after one 16-bit field went from `before` to `after`.

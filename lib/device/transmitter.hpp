@@ -31,6 +31,21 @@ class Transmitter {
     dirty_ |= std::uint64_t{1} << device;
     if (burst.full()) flush_device(turn, device);
   }
+  // As `send` for `count` frames in a row, whose owner gives them up; `device` exists.
+  void send_all(packet::Turn& turn, std::uint16_t device, rte_mbuf* const* frames, unsigned count) {
+    packet::Burst& burst = waiting_[device];
+    dirty_ |= std::uint64_t{1} << device;
+    while (count > burst.room()) {
+      const unsigned part = burst.room();
+      burst.append(frames, part);
+      frames += part;
+      count -= part;
+      flush_device(turn, device);
+      dirty_ |= std::uint64_t{1} << device;
+    }
+    burst.append(frames, count);
+    if (burst.full()) flush_device(turn, device);
+  }
   // Hands everything that gathered to the drivers.
   void flush(packet::Turn& turn);
 

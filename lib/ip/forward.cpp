@@ -2,7 +2,6 @@
 #include "ip/forward.hpp"
 
 #include "base/checksum.hpp"
-#include "ip/martian.hpp"
 #include "ip/options.hpp"
 #include "wire/ipv4.hpp"
 
@@ -22,9 +21,18 @@ void decrease_ttl(Ipv4Header& header) {
   --header.ttl;
 }
 
+void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
+             std::uint32_t mtu) {
+  meta.hop = &hop;
+  meta.output_device = hop.device;
+  meta.next_hop = hop.gateway.is_any() ? header.destination : hop.gateway;
+  meta.path_mtu = static_cast<std::uint16_t>(mtu);
+  meta.flags |= packet::Meta::kForwarded;
+}
+
 }  // namespace
 
-std::uint32_t multipath_hash(const Packet& packet, const SipKey& key, std::uint32_t policy) {
+std::uint32_t multipath_hash(packet::PacketRef packet, const SipKey& key, std::uint32_t policy) {
   const Ipv4Header& header = *packet.header<Ipv4Header>();
   const std::uint64_t addresses =
       std::uint64_t{header.source.network().raw()} << 32 | header.destination.network().raw();
@@ -39,60 +47,74 @@ std::uint32_t multipath_hash(const Packet& packet, const SipKey& key, std::uint3
   return static_cast<std::uint32_t>(siphash13(key, addresses, ports));
 }
 
-void Forward::prepare(Turn& turn, Packet&& packet, const route::Route& route, packet::Burst& out) {
-  packet::Meta& meta = packet.meta();
-  Ipv4Header& header = *packet.header<Ipv4Header>();
-  std::uint32_t flow = 0;
-  if (route.live_hops != 1) [[unlikely]] {
-    flow = multipath_hash(packet, key_,
-                          settings_.fib_multipath_hash_policy.load(std::memory_order_relaxed));
+void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* const* routes) {
+  const unsigned count = burst.size();
+  unsigned kept = 0;
+  const route::Route* route = nullptr;
+  std::uint32_t mtu = 0;  // of `route`'s way, 0 where it has not the one live hop
+  for (unsigned i = 0; i < count; ++i) {
+    const packet::PacketRef packet = burst[i];
+    if (routes[i] != route) {
+      route = routes[i];
+      mtu = route->live_hops == 1 ? way_mtu(*route, *route->hops) : 0;
+    }
+    packet::Meta& meta = packet.meta();
+    auto& header = *reinterpret_cast<Ipv4Header*>(packet.data());
+    constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
+    if (packet.length() <= mtu && header.ttl > 1 && (meta.flags & kUnusual) == 0 &&
+        meta.input_device != route->hops->device) [[likely]] {
+      set_way(meta, header, *route->hops, mtu);
+      decrease_ttl(header);
+      burst.keep(i, kept++);
+      continue;
+    }
+    Packet taken = burst.take(i);
+    if (!rare(turn, taken, *route)) continue;
+    decrease_ttl(*taken.header<Ipv4Header>());
+    burst.keep(std::move(taken), kept++);
   }
-  const route::NextHop* const hop = route.choose(flow);
-  if (hop == nullptr) [[unlikely]] {
-    return icmp_.refuse(turn, std::move(packet),
-                        {wire::IcmpType::Unreachable, wire::unreachable::kHost},
-                        packet::reason_of(Drop::NoRoute));
-  }
-  if (header.ttl <= 1) [[unlikely]] {
-    return icmp_.refuse(turn, std::move(packet), {wire::IcmpType::TimeExceeded, wire::kTtlExceeded},
-                        packet::reason_of(Drop::TtlExceeded));
-  }
-  const std::uint32_t mtu = route.mtu != 0 ? route.mtu : devices_.at(hop->device)->mtu();
-  if (packet.length() > mtu && header.dont_fragment()) [[unlikely]] {
-    return icmp_.refuse(turn, std::move(packet),
-                        {wire::IcmpType::Unreachable, wire::unreachable::kFragmentationNeeded, mtu},
-                        packet::reason_of(Drop::FragmentationNeeded));
-  }
-  meta.hop = hop;
-  meta.output_device = hop->device;
-  meta.next_hop = hop->gateway.is_any() ? header.destination : hop->gateway;
-  meta.path_mtu = static_cast<std::uint16_t>(mtu);
-  meta.flags |= packet::Meta::kForwarded;
-  const bool unusual =
-      ((octet_facts(header.source) | octet_facts(header.destination)) & octet::kSpecialForward) !=
-          0 ||
-      (meta.flags & packet::Meta::kHasOptions) != 0 || meta.input_device == hop->device;
-  if (unusual) [[unlikely]] {
-    if (!special(turn, packet, *hop)) return;
-  }
-  decrease_ttl(*packet.header<Ipv4Header>());
-  out.push(std::move(packet));
+  burst.set_size(kept);
+  hooks_.run(hook::Point::Forward, turn, burst);
+  if (!burst.empty()) output_.post_route(turn, burst);
 }
 
-// What few packets need. False: the packet was ended here.
-bool Forward::special(Turn& turn, Packet& packet, const route::NextHop& hop) {
+std::uint32_t Forward::way_mtu(const route::Route& route, const route::NextHop& hop) const {
+  return route.mtu != 0 ? route.mtu : devices_.at(hop.device)->mtu();
+}
+
+// What few packets need: a choice of hops, options, an error. False: the packet was ended here.
+bool Forward::rare(Turn& turn, Packet& packet, const route::Route& route) {
+  using wire::IcmpType;
   const Ipv4Header& header = *packet.header<Ipv4Header>();
+  const auto refuse = [&](const IcmpError& error, Drop why) {
+    icmp_.refuse(turn, std::move(packet), error, packet::reason_of(why));
+    return false;
+  };
+  const std::uint32_t policy = settings_.fib_multipath_hash_policy.load(std::memory_order_relaxed);
+  const route::NextHop* const hop =
+      route.choose(route.live_hops == 1 ? 0 : multipath_hash(packet, key_, policy));
+  if (hop == nullptr)
+    return refuse({IcmpType::Unreachable, wire::unreachable::kHost}, Drop::NoRoute);
   // RFC 3927 section 7: link-local addresses stay on their link.
-  if (header.source.is_link_local() || header.destination.is_link_local()) {
+  if ((packet.meta().flags & packet::Meta::kLinkLocal) != 0) {
     turn.drop(std::move(packet), Drop::NotForwardable);
     return false;
   }
-  if (packet.meta().input_device == hop.device &&
-      settings_.send_redirects.load(std::memory_order_relaxed) != 0) {
-    redirect(turn, packet, packet.meta().next_hop);
+  if (header.ttl <= 1)
+    return refuse({IcmpType::TimeExceeded, wire::kTtlExceeded}, Drop::TtlExceeded);
+  const std::uint32_t mtu = way_mtu(route, *hop);
+  if (packet.length() > mtu && header.dont_fragment()) {
+    return refuse({IcmpType::Unreachable, wire::unreachable::kFragmentationNeeded, mtu},
+                  Drop::FragmentationNeeded);
   }
-  if ((packet.meta().flags & packet::Meta::kHasOptions) == 0) return true;
-  return options(turn, packet, hop.device);
+  packet::Meta& meta = packet.meta();
+  set_way(meta, header, *hop, mtu);
+  if (meta.input_device == hop->device &&
+      settings_.send_redirects.load(std::memory_order_relaxed) != 0) {
+    redirect(turn, packet, meta.next_hop);
+  }
+  if ((meta.flags & packet::Meta::kHasOptions) == 0) return true;
+  return options(turn, packet, hop->device);
 }
 
 // Record route and timestamp are filled in by every router (RFC 1812 sections 5.3.13.3, 5.3.13.4).

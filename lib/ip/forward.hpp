@@ -29,19 +29,14 @@ class Forward {
         settings_(settings),
         key_(key) {}
 
-  // One packet on its way through: data() at the IPv4 header, checked, and `route` a Unicast route.
-  // Time to live, next hop, MTU, options, redirect; what may go on is put into `out`, everything
-  // else ends here by name.
-  void prepare(packet::Turn& turn, packet::Packet&& packet, const route::Route& route,
-               packet::Burst& out);
-  // Hook FORWARD, then the output path. Empties the burst.
-  void send(packet::Turn& turn, packet::Burst& burst) {
-    hooks_.run(hook::Point::Forward, turn, burst);
-    if (!burst.empty()) output_.post_route(turn, burst);
-  }
+  // Packets on their way through: data() at the IPv4 header, checked; `routes`: a Unicast route for
+  // each. Next hop, time to live, MTU, options, redirect, hook FORWARD, then the output path; what
+  // may not go on ends here by name. Empties the burst.
+  void forward(packet::Turn& turn, packet::Burst& burst, const route::Route* const* routes);
 
  private:
-  bool special(packet::Turn& turn, packet::Packet& packet, const route::NextHop& hop);
+  std::uint32_t way_mtu(const route::Route& route, const route::NextHop& hop) const;
+  bool rare(packet::Turn& turn, packet::Packet& packet, const route::Route& route);
   bool options(packet::Turn& turn, packet::Packet& packet, std::uint16_t output_device);
   void redirect(packet::Turn& turn, const packet::Packet& packet, Ipv4Address gateway);
 
@@ -56,6 +51,6 @@ class Forward {
 
 // The hash by which a flow keeps its path: addresses, and with policy 1 the ports of an
 // unfragmented TCP or UDP packet (Linux: fib_multipath_hash). `packet`: data() at the IPv4 header.
-std::uint32_t multipath_hash(const packet::Packet& packet, const SipKey& key, std::uint32_t policy);
+std::uint32_t multipath_hash(packet::PacketRef packet, const SipKey& key, std::uint32_t policy);
 
 }  // namespace linnet::ip

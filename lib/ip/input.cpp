@@ -13,68 +13,103 @@ using packet::Burst;
 using packet::LinkCast;
 using packet::Meta;
 using packet::Packet;
+using packet::PacketRef;
 using packet::Turn;
 using wire::Ipv4Header;
 
+// The packet that needs no closer look: 20 bytes of header in one piece, checksum and lengths
+// right, and neither address doubtful. The link layer hands up no packet whose first segment is
+// shared.
+inline bool Input::common(PacketRef packet) const {
+  const auto* const header = packet.header<Ipv4Header>();
+  if (header == nullptr) [[unlikely]]
+    return false;
+  const std::uint32_t total = header->total_length.host();
+  const unsigned facts = octet_facts(header->source) | octet_facts(header->destination);
+  return header->version_ihl == 0x45 && ipv4_header_good20(header) && total >= sizeof(Ipv4Header) &&
+         total <= packet.length() && facts == 0 && !addresses_.may_be_ours(header->source);
+}
+
 void Input::input(Turn& turn, Burst& burst) {
+  Ipv4Address destinations[Burst::kCapacity];
+  const bool reverse_path = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
+  const unsigned count = burst.size();
   unsigned kept = 0;
-  for (unsigned i = 0; i < burst.size(); ++i) {
-    Packet packet = burst.take(i);
-    if (check(turn, packet)) [[likely]]
-      burst.slots()[kept++] = packet.release();
+  for (unsigned i = 0; i < count; ++i) {
+    const PacketRef packet = burst[i];
+    if (!reverse_path && common(packet)) [[likely]] {
+      const auto& header = *reinterpret_cast<const Ipv4Header*>(packet.data());
+      packet.meta().network_offset = packet.data_offset();
+      destinations[kept] = header.destination;
+      burst.keep(i, kept++);
+      if (header.total_length.host() != packet.length()) trim(packet);
+      continue;
+    }
+    Packet rare = burst.take(i);
+    if (!check(turn, rare)) continue;
+    destinations[kept] = rare.header<Ipv4Header>()->destination;
+    burst.keep(std::move(rare), kept++);
   }
   burst.set_size(kept);
-  hooks_.run(hook::Point::PreRouting, turn, burst);
-  if (burst.empty()) return;
+  if (!hooks_.empty(hook::Point::PreRouting)) [[unlikely]] {
+    hooks_.run(hook::Point::PreRouting, turn, burst);
+    for (unsigned i = 0; i < burst.size(); ++i)
+      destinations[i] = burst[i].header<Ipv4Header>()->destination;
+  }
+  if (!burst.empty()) route(turn, burst, destinations);
+}
 
+// Takes link padding off.
+void Input::trim(PacketRef packet) {
+  packet.trim(packet.header<Ipv4Header>()->total_length.host());
+}
+
+// Decides for each packet whether it is for us, to be forwarded, or refused.
+void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const route::Route* routes[Burst::kCapacity];
-  look_up(burst, routes);
+  look_up(burst, destinations, routes);
   Burst local;
-  Burst forward;
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
-  unsigned i = 0;
-  burst.drain([&](Packet&& packet) {
-    const route::Route* const route = routes[i++];
-    const bool unicast = route != nullptr && route->type == route::Type::Unicast;
-    if (unicast && forwarding && packet.meta().cast == LinkCast::Host) [[likely]] {
-      return forward_.prepare(turn, std::move(packet), *route, forward);
+  const auto onward = [&](unsigned i) {
+    return routes[i] != nullptr && routes[i]->type == route::Type::Unicast && forwarding &&
+           burst[i].meta().cast == LinkCast::Host;
+  };
+  const unsigned count = burst.size();
+  unsigned kept = 0;
+  while (kept < count && onward(kept))
+    ++kept;
+  for (unsigned i = kept; i < count; ++i) {
+    if (onward(i)) {
+      routes[kept] = routes[i];
+      burst.keep(i, kept++);
+    } else {
+      decide(turn, burst.take(i), routes[i], local);
     }
-    decide(turn, std::move(packet), route, local);
-  });
-  if (!forward.empty()) forward_.send(turn, forward);
+  }
+  burst.set_size(kept);
+  if (kept > 0) forward_.forward(turn, burst, routes);
   if (!local.empty()) local_.deliver(turn, local);
 }
 
 // True: the packet is well formed, trimmed to its total length, and may go on.
 bool Input::check(Turn& turn, Packet& packet) {
-  const auto* const header = packet.header<Ipv4Header>();
-  if (header == nullptr || packet.shared() || header->version_ihl != 0x45 ||
-      ipv4_header_sum20(header) != 0xffff) [[unlikely]] {
-    if (!check_slow(turn, packet)) return false;
-  }
-  const Ipv4Header& checked = *packet.header<Ipv4Header>();
-  const std::uint32_t total = checked.total_length.host();
-  if (total < checked.header_length() || total > packet.length()) [[unlikely]] {
+  if (!check_header(turn, packet)) return false;
+  const Ipv4Header& header = *packet.header<Ipv4Header>();
+  const std::uint32_t total = header.total_length.host();
+  if (total < header.header_length() || total > packet.length()) {
     turn.drop(std::move(packet), Drop::BadTotalLength);
     return false;
   }
-  if (total < packet.length()) packet.trim(total);  // link padding
+  packet.trim(total);  // link padding
   packet.meta().network_offset = packet.data_offset();
-  const unsigned facts = octet_facts(checked.source) | octet_facts(checked.destination) |
-                         (addresses_.may_be_ours(checked.source) ? 0x100u : 0u);
-  if ((facts & ~unsigned{octet::kSpecialForward}) != 0) [[unlikely]] {
-    if (!check_addresses(turn, packet)) return false;
-  }
-  if (checked.version_ihl != 0x45 && !check_options(turn, packet)) [[unlikely]]
-    return false;
-  if (settings_.rp_filter.load(std::memory_order_relaxed) != 0) [[unlikely]] {
-    return check_reverse_path(turn, packet);
-  }
-  return true;
+  if (!check_addresses(turn, packet)) return false;
+  if (header.version_ihl != 0x45 && !check_options(turn, packet)) return false;
+  return settings_.rp_filter.load(std::memory_order_relaxed) == 0 ||
+         check_reverse_path(turn, packet);
 }
 
-// RFC 1812 section 5.2.2, in its order, for what did not pass the short way.
-bool Input::check_slow(Turn& turn, Packet& packet) {
+// RFC 1812 section 5.2.2, in its order.
+bool Input::check_header(Turn& turn, Packet& packet) {
   const auto end = [&](auto why) {
     turn.drop(std::move(packet), why);
     return false;
@@ -89,7 +124,7 @@ bool Input::check_slow(Turn& turn, Packet& packet) {
   return true;
 }
 
-// Addresses that the table of octets or the filter of our own addresses called doubtful.
+// Martians (RFC 1812 section 5.3.7).
 bool Input::check_addresses(Turn& turn, Packet& packet) {
   const auto end = [&](Drop why) {
     turn.drop(std::move(packet), why);
@@ -109,6 +144,8 @@ bool Input::check_addresses(Turn& turn, Packet& packet) {
   const bool to_all = header.destination.is_limited_broadcast();
   if ((destination & octet::kBadDestination) != 0 && !to_all) return end(Drop::MartianDestination);
   if (addresses_.is_ours(header.source)) return end(Drop::OwnSource);
+  if (header.source.is_link_local() || header.destination.is_link_local())
+    packet.meta().flags |= Meta::kLinkLocal;
   // RFC 1122 section 3.2.1.3 (e): a subnet's broadcast address is never a source.
   if (addresses_.is_our_broadcast(header.source)) return end(Drop::MartianSource);
   return true;
@@ -149,27 +186,18 @@ bool Input::check_reverse_path(Turn& turn, Packet& packet) {
   return good;
 }
 
-void Input::look_up(Burst& burst, const route::Route** routes) {
-  if (tables_.needs_key()) [[unlikely]] {
-    for (unsigned i = 0; i < burst.size(); ++i) {
-      Packet packet = burst.take(i);
-      const Ipv4Header& header = *packet.header<Ipv4Header>();
-      routes[i] = tables_.lookup(route::Key{.destination = header.destination,
-                                            .source = header.source,
-                                            .tos = header.tos,
-                                            .input_device = packet.meta().input_device,
-                                            .mark = packet.meta().mark});
-      burst.slots()[i] = packet.release();
-    }
-    return;
-  }
-  Ipv4Address destinations[Burst::kCapacity];
+void Input::look_up(const Burst& burst, const Ipv4Address* destinations,
+                    const route::Route** routes) const {
+  if (!tables_.needs_key()) [[likely]]
+    return tables_.lookup(destinations, burst.size(), routes);
   for (unsigned i = 0; i < burst.size(); ++i) {
-    Packet packet(burst.peek(i));
-    destinations[i] = packet.header<Ipv4Header>()->destination;
-    burst.slots()[i] = packet.release();
+    const Ipv4Header& header = *burst[i].header<Ipv4Header>();
+    routes[i] = tables_.lookup(route::Key{.destination = header.destination,
+                                          .source = header.source,
+                                          .tos = header.tos,
+                                          .input_device = burst[i].meta().input_device,
+                                          .mark = burst[i].meta().mark});
   }
-  tables_.lookup(destinations, burst.size(), routes);
 }
 
 // Everything but a unicast packet to be forwarded.

@@ -34,12 +34,16 @@ class Input {
   void input(packet::Turn& turn, packet::Burst& burst);
 
  private:
+  bool common(packet::PacketRef packet) const;
+  static void trim(packet::PacketRef packet);
   bool check(packet::Turn& turn, packet::Packet& packet);
-  bool check_slow(packet::Turn& turn, packet::Packet& packet);
+  bool check_header(packet::Turn& turn, packet::Packet& packet);
   bool check_addresses(packet::Turn& turn, packet::Packet& packet);
   bool check_options(packet::Turn& turn, packet::Packet& packet);
   bool check_reverse_path(packet::Turn& turn, packet::Packet& packet);
-  void look_up(packet::Burst& burst, const route::Route** routes);
+  void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations);
+  void look_up(const packet::Burst& burst, const Ipv4Address* destinations,
+               const route::Route** routes) const;
   void decide(packet::Turn& turn, packet::Packet&& packet, const route::Route* route,
               packet::Burst& local);
   void refuse_unroutable(packet::Turn& turn, packet::Packet&& packet, const route::Route* route);

@@ -15,14 +15,14 @@ inline constexpr std::uint8_t kBadSource = 1;        // 0/8, 127/8, 224/4, 240/4
 inline constexpr std::uint8_t kBadDestination = 2;   // 0/8, 127/8, 240/4 but 255.255.255.255
 inline constexpr std::uint8_t kMulticast = 4;        // 224/4
 inline constexpr std::uint8_t kLoopback = 8;         // 127/8: may pass on the loopback device
-inline constexpr std::uint8_t kSpecialForward = 16;  // 169/8: may be link-local, look closer
+inline constexpr std::uint8_t kMaybeLinkLocal = 16;  // 169/8: look closer
 }  // namespace octet
 
 consteval std::array<std::uint8_t, 256> make_octets() {
   std::array<std::uint8_t, 256> out{};
   out[0] = octet::kBadSource | octet::kBadDestination;
   out[127] = octet::kBadSource | octet::kBadDestination | octet::kLoopback;
-  out[169] = octet::kSpecialForward;
+  out[169] = octet::kMaybeLinkLocal;
   for (unsigned i = 224; i < 240; ++i)
     out[i] = octet::kBadSource | octet::kMulticast;
   for (unsigned i = 240; i < 256; ++i)

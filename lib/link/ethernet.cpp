@@ -9,6 +9,7 @@ namespace {
 using packet::Burst;
 using packet::LinkCast;
 using packet::Packet;
+using packet::PacketRef;
 using packet::Turn;
 
 // A VLAN tag may make a frame longer than the MTU with its header.
@@ -30,6 +31,13 @@ LinkCast cast_of(const device::Device& device, const MacAddress& destination) {
   return destination.is_broadcast() ? LinkCast::Broadcast : LinkCast::Multicast;
 }
 
+// The destination address of a frame of at least 14 bytes in the high 48 bits, by one load.
+std::uint64_t destination_of(PacketRef frame) {
+  std::uint64_t eight;
+  std::memcpy(&eight, frame.data(), sizeof eight);
+  return eight << 16;
+}
+
 }  // namespace
 
 void EthernetInput::handle(std::uint16_t ethertype, packet::Stage stage) {
@@ -49,22 +57,17 @@ unsigned EthernetInput::find(be16 ethertype) const {
   return i;
 }
 
-// The rare frames: everything but a well-formed unicast frame for us of the burst's first
-// ethertype.
-void EthernetInput::sort_out(Turn& turn, device::Device& device, Packet&& frame, Burst* gathered) {
-  const auto drop = [&](Drop why) {
+// The rare frames. Returns the handler; kMaxHandlers: the frame was dropped by name.
+unsigned EthernetInput::sort_out(Turn& turn, device::Device& device, Packet& frame) {
+  const auto drop = [&](auto why) {
     device.counters(turn.lane).rx_dropped.add();
     turn.drop(std::move(frame), why);
+    return kMaxHandlers;
   };
-  if (!frame.consistent()) {
-    device.counters(turn.lane).rx_dropped.add();
-    return turn.drop(std::move(frame), device::Drop::BadLength);
-  }
+  if (!frame.consistent()) return drop(device::Drop::BadLength);
   if (frame.length() < sizeof(wire::EthernetHeader)) return drop(Drop::Runt);
   if (frame.length() > device.mtu() + kLongestHeader) return drop(Drop::Oversize);
-  if (!frame.gather(sizeof(wire::EthernetHeader), turn.pool)) {
-    return turn.drop(std::move(frame), packet::Drop::NoBuffer);
-  }
+  if (!frame.gather(sizeof(wire::EthernetHeader), turn.pool)) return drop(packet::Drop::NoBuffer);
   const auto& header = *frame.header<wire::EthernetHeader>();
   if (header.source.is_group()) return drop(Drop::SourceGroup);
   const LinkCast cast = cast_of(device, header.destination);
@@ -73,34 +76,48 @@ void EthernetInput::sort_out(Turn& turn, device::Device& device, Packet&& frame,
   const unsigned handler = find(header.ethertype);
   if (handler == count_) return drop(Drop::UnknownEthertype);
   frame.meta().cast = cast;
-  frame.meta().link_offset = frame.data_offset();
-  frame.pull(sizeof(wire::EthernetHeader));
-  gathered[handler].push(std::move(frame));
+  return handler;
 }
 
 void EthernetInput::input(Turn& turn, device::Device& device, Burst& burst) {
-  // Frames gather by handler; with one ethertype in the burst, as nearly always, in one place.
-  Burst gathered[kMaxHandlers];
+  LINNET_CHECK_OP(count_, >, 0u);
+  // Frames of the first handler stay in the burst, in order; others are put aside by handler.
+  Burst aside[kMaxHandlers];
   const std::uint64_t mac = device.mac_packed();
   const std::uint32_t longest = device.mtu() + sizeof(wire::EthernetHeader);
-  const be16 first_type = count_ > 0 ? handlers_[0].ethertype : be16();
-  burst.drain([&](Packet&& frame) {
-    rte_mbuf* const mbuf = frame.mbuf();
+  const be16 first_type = handlers_[0].ethertype;
+  const unsigned count = burst.size();
+  unsigned kept = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    const PacketRef frame = burst[i];
+    const rte_mbuf* const mbuf = frame.mbuf();
     const auto* const header = reinterpret_cast<const wire::EthernetHeader*>(frame.data());
-    // The common frame: one segment, for our MAC from a station, of the first handler's type.
+    // The common frame: one segment of our own, for our MAC from a station, of the first handler's
+    // type.
     if (mbuf->nb_segs == 1 && mbuf->data_len == mbuf->pkt_len &&
         mbuf->data_len >= sizeof(wire::EthernetHeader) && mbuf->pkt_len <= longest &&
-        !frame.shared() && header->destination.packed() == mac && !header->source.is_group() &&
-        header->ethertype == first_type) [[likely]] {
-      frame.meta().link_offset = mbuf->data_off;  // cast is Host: zero since the reset
+        destination_of(frame) == mac << 16 && !header->source.is_group() &&
+        header->ethertype == first_type && !frame.shared()) [[likely]] {
+      frame.meta().link_offset = frame.data_offset();  // cast is Host: zero since the reset
       frame.pull(sizeof(wire::EthernetHeader));
-      gathered[0].push(std::move(frame));
-      return;
+      burst.keep(i, kept++);
+      continue;
     }
-    sort_out(turn, device, std::move(frame), gathered);
-  });
-  for (unsigned i = 0; i < count_; ++i) {
-    if (!gathered[i].empty()) handlers_[i].stage(turn, gathered[i]);
+    Packet rare = burst.take(i);
+    const unsigned handler = sort_out(turn, device, rare);
+    if (handler == kMaxHandlers) continue;
+    rare.meta().link_offset = rare.data_offset();
+    rare.pull(sizeof(wire::EthernetHeader));
+    if (handler == 0) {
+      burst.keep(std::move(rare), kept++);
+    } else {
+      aside[handler].push(std::move(rare));
+    }
+  }
+  burst.set_size(kept);
+  if (kept > 0) handlers_[0].stage(turn, burst);
+  for (unsigned i = 1; i < count_; ++i) {
+    if (!aside[i].empty()) handlers_[i].stage(turn, aside[i]);
   }
 }
 

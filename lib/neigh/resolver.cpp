@@ -18,29 +18,35 @@ unsigned cache_slot(std::uint64_t key, unsigned slots) {
   return static_cast<unsigned>((key * 0x9e3779b97f4a7c15ULL) >> 40) & (slots - 1);
 }
 
+bool same_way(const packet::Meta& meta, std::uint64_t key) {
+  return key_of(meta.output_device, meta.next_hop) == key;
+}
+
 }  // namespace
 
 void Resolver::connect_unresolved(packet::Stage stage) {
   if (owner_ != nullptr) owner_->cache.connect_unresolved(stage);
 }
 
+// Packets in a row to one neighbour share a look at its entry and go out together.
 void Resolver::output(Turn& turn, Burst& burst) {
   PublishedHeader link;
-  std::uint64_t link_key = 0;  // whose header `link` is; 0: nobody's
   const unsigned count = burst.size();
-  for (unsigned i = 0; i < count; ++i) {
-    Packet packet = burst.take(i);
-    const packet::Meta& meta = packet.meta();
+  unsigned first = 0;
+  while (first < count) {
+    const packet::Meta& meta = burst[first].meta();
     const std::uint64_t key = key_of(meta.output_device, meta.next_hop);
-    if (key != link_key) {
-      if (!header_for(turn, meta, key, link)) [[unlikely]] {
-        link_key = 0;
-        without_header(turn, std::move(packet));
-        continue;
-      }
-      link_key = key;
+    if (!header_for(turn, meta, key, link)) [[unlikely]] {
+      without_header(turn, burst.take(first));
+      ++first;
+      continue;
     }
-    output_.send(turn, meta.output_device, link.header, std::move(packet));
+    const std::uint16_t device = meta.output_device;
+    unsigned last = first + 1;
+    while (last < count && same_way(burst[last].meta(), key))
+      ++last;
+    output_.send_all(turn, device, link.header, burst, first, last);
+    first = last;
   }
   burst.clear();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -31,8 +32,19 @@ class Burst {
     LINNET_CHECK_OP(size_, <, kCapacity);
     slots_[size_++] = packet.release();
   }
+  // Takes over `count` packets whose owner gives them up.
+  void append(rte_mbuf* const* packets, unsigned count) {
+    LINNET_CHECK_OP(count, <=, kCapacity - size_);
+    std::copy_n(packets, count, slots_ + size_);
+    size_ += count;
+  }
   // The packet at `i`, which stays in the burst.
   rte_mbuf* peek(unsigned i) const { return slots_[i]; }
+  PacketRef operator[](unsigned i) const { return PacketRef(slots_[i]); }
+  // Moves the packet at `from` to the earlier slot `to`, whose packet was taken or moved already: a
+  // stage that keeps most packets closes up over the others, and ends with `set_size`.
+  void keep(unsigned from, unsigned to) { slots_[to] = slots_[from]; }
+  void keep(Packet&& packet, unsigned to) { slots_[to] = packet.release(); }
   // Takes the packet at `i` out. Every slot is taken once; then `clear` forgets the slots.
   Packet take(unsigned i) { return Packet(std::exchange(slots_[i], nullptr)); }
 

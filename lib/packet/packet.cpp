@@ -13,7 +13,7 @@ void Packet::leaked() const {
   check_failed(__FILE__, __LINE__, "a packet was lost: its handle was destroyed while it held one");
 }
 
-void Packet::rewind_to(std::uint16_t buffer_offset) {
+void PacketRef::rewind_to(std::uint16_t buffer_offset) const {
   const int back = int{mbuf_->data_off} - int{buffer_offset};
   LINNET_CHECK_OP(-back, <=, static_cast<int>(contiguous()));
   mbuf_->data_off = buffer_offset;
@@ -21,7 +21,7 @@ void Packet::rewind_to(std::uint16_t buffer_offset) {
   mbuf_->pkt_len = static_cast<std::uint32_t>(static_cast<int>(mbuf_->pkt_len) + back);
 }
 
-std::byte* Packet::put(std::uint32_t n) const {
+std::byte* PacketRef::put(std::uint32_t n) const {
   rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
   if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return nullptr;
   if (n > 65535) return nullptr;
@@ -30,7 +30,7 @@ std::byte* Packet::put(std::uint32_t n) const {
   return reinterpret_cast<std::byte*>(bytes);
 }
 
-std::uint32_t Packet::tailroom() const {
+std::uint32_t PacketRef::tailroom() const {
   const rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
   if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return 0;
   return rte_pktmbuf_tailroom(last);
@@ -53,7 +53,7 @@ void Packet::chain(Packet&& tail) const {
   mbuf_->pkt_len += bytes;
 }
 
-void Packet::trim(std::uint32_t new_length) {
+void PacketRef::trim(std::uint32_t new_length) const {
   LINNET_CHECK_OP(new_length, <=, length());
   rte_mbuf* segment = mbuf_;
   std::uint32_t left = new_length;
@@ -129,7 +129,7 @@ bool Packet::make_headroom(std::uint32_t n, Pool& pool) {
   return gather_slow(std::min<std::uint32_t>(length(), 64), pool);
 }
 
-bool Packet::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
+bool PacketRef::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
   if (std::uint64_t{offset} + out.size() > length()) return false;
   const rte_mbuf* segment = mbuf_;
   while (segment != nullptr && offset >= segment->data_len) {
@@ -148,7 +148,7 @@ bool Packet::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
   return true;
 }
 
-std::uint16_t Packet::checksum_sum(std::uint32_t offset, std::uint32_t count) const {
+std::uint16_t PacketRef::checksum_sum(std::uint32_t offset, std::uint32_t count) const {
   LINNET_CHECK_OP(std::uint64_t{offset} + count, <=, std::uint64_t{length()});
   const rte_mbuf* segment = mbuf_;
   while (count > 0 && offset >= segment->data_len) {
@@ -167,7 +167,7 @@ std::uint16_t Packet::checksum_sum(std::uint32_t offset, std::uint32_t count) co
   return sum.folded();
 }
 
-Packet Packet::clone(Pool& pool) const {
+Packet PacketRef::clone(Pool& pool) const {
   rte_mbuf* const twin = rte_pktmbuf_clone(mbuf_, pool.raw());
   if (twin == nullptr) return Packet();
   Packet out(twin);
@@ -175,7 +175,7 @@ Packet Packet::clone(Pool& pool) const {
   return out;
 }
 
-Packet Packet::copy(Pool& pool, std::uint32_t offset, std::uint32_t count) const {
+Packet PacketRef::copy(Pool& pool, std::uint32_t offset, std::uint32_t count) const {
   LINNET_CHECK_OP(std::uint64_t{offset} + count, <=, std::uint64_t{length()});
   rte_mbuf* const twin = rte_pktmbuf_copy(mbuf_, pool.raw(), offset, count);
   if (twin == nullptr) return Packet();
@@ -184,14 +184,14 @@ Packet Packet::copy(Pool& pool, std::uint32_t offset, std::uint32_t count) const
   return out;
 }
 
-std::uint32_t Packet::truesize() const {
+std::uint32_t PacketRef::truesize() const {
   std::uint32_t bytes = 0;
   for (const rte_mbuf* s = mbuf_; s != nullptr; s = s->next)
     bytes += s->buf_len;
   return bytes;
 }
 
-bool Packet::consistent() const {
+bool PacketRef::consistent() const {
   std::uint32_t bytes = 0;
   unsigned count = 0;
   for (const rte_mbuf* s = mbuf_; s != nullptr; s = s->next) {

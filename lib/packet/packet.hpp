@@ -59,35 +59,20 @@ struct alignas(64) Meta {
   static constexpr std::uint8_t kGenerated =
       4;  // made here: never answered with an ICMP error to itself
   static constexpr std::uint8_t kHasOptions =
-      8;                                       // IPv4 header longer than 20 bytes, options checked
-  static constexpr std::uint8_t kLooped = 16;  // came through the loopback device
+      8;  // IPv4 header longer than 20 bytes, options checked
+  static constexpr std::uint8_t kLinkLocal = 32;  // an address of 169.254/16: not to be forwarded
+  static constexpr std::uint8_t kLooped = 16;     // came through the loopback device
 };
 static_assert(sizeof(Meta) == 64);
 static_assert(std::is_trivially_copyable_v<Meta>);
 
 class Pool;
+class Packet;
 
-class Packet {
+// A packet that somebody else owns: what may be done with it where it lies, in a burst or a queue.
+class PacketRef {
  public:
-  Packet() = default;
-  // Takes ownership of an mbuf.
-  explicit Packet(rte_mbuf* mbuf) : mbuf_(mbuf) {}
-  Packet(Packet&& other) noexcept : mbuf_(std::exchange(other.mbuf_, nullptr)) {}
-  Packet& operator=(Packet&& other) noexcept {
-    LINNET_CHECK(mbuf_ == nullptr);
-    mbuf_ = std::exchange(other.mbuf_, nullptr);
-    return *this;
-  }
-  Packet(const Packet&) = delete;
-  Packet& operator=(const Packet&) = delete;
-  ~Packet() {
-    if (mbuf_ != nullptr) [[unlikely]]
-      leaked();
-  }
-
-  explicit operator bool() const { return mbuf_ != nullptr; }
-  // Hands the mbuf to the caller: only devices, the ledger and queues of the data path do this.
-  rte_mbuf* release() { return std::exchange(mbuf_, nullptr); }
+  explicit PacketRef(rte_mbuf* mbuf) : mbuf_(mbuf) {}
   rte_mbuf* mbuf() const { return mbuf_; }
 
   Meta& meta() const { return *static_cast<Meta*>(rte_mbuf_to_priv(mbuf_)); }
@@ -122,7 +107,7 @@ class Packet {
   std::uint16_t data_offset() const { return mbuf_->data_off; }
   // Moves data() back or forth to an offset that was remembered from data_offset(), within the
   // first segment.
-  void rewind_to(std::uint16_t buffer_offset);
+  void rewind_to(std::uint16_t buffer_offset) const;
 
   // Consumes `n` bytes at the front; they must lie in the first segment.
   void pull(std::uint32_t n) const {
@@ -146,24 +131,14 @@ class Packet {
   std::byte* put(std::uint32_t n) const;
   // How many bytes `put` can give; 0 where the last segment is shared.
   std::uint32_t tailroom() const;
-  // Puts all of `tail`'s segments behind this packet's; its Meta is forgotten. An empty first
-  // segment of `tail` is freed. At most 65535 segments in all.
-  void chain(Packet&& tail) const;
   // Cuts the packet to `length` bytes; segments behind it are freed. Must not lengthen.
-  void trim(std::uint32_t length);
+  void trim(std::uint32_t length) const;
 
   // Whether bytes may not be written because another packet shares them.
-  bool shared() const { return rte_mbuf_refcnt_read(mbuf_) > 1 || !RTE_MBUF_DIRECT(mbuf_); }
-
-  // Makes the first `n` bytes lie in one piece and writable (not shared), in a buffer from `pool`
-  // where they do not. False: fewer than `n` bytes, or the pool is empty; the packet is unchanged.
-  [[nodiscard]] bool gather(std::uint32_t n, Pool& pool) {
-    if (contiguous() >= n && !shared()) [[likely]]
-      return true;
-    return gather_slow(n, pool);
+  bool shared() const {
+    constexpr std::uint64_t kNotOurs = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+    return rte_mbuf_refcnt_read(mbuf_) > 1 || (mbuf_->ol_flags & kNotOurs) != 0;
   }
-  // Makes at least `n` bytes of writable headroom. False as in `gather`.
-  [[nodiscard]] bool make_headroom(std::uint32_t n, Pool& pool);
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
   bool copy_out(std::uint32_t offset, std::span<std::byte> out) const;
@@ -181,11 +156,50 @@ class Packet {
   // Segment counts and lengths agree (a driver that lies is answered with a drop).
   bool consistent() const;
 
+ protected:
+  PacketRef() = default;
+  rte_mbuf* mbuf_ = nullptr;
+};
+
+// The owner of a packet.
+class Packet : public PacketRef {
+ public:
+  Packet() = default;
+  // Takes ownership of an mbuf.
+  explicit Packet(rte_mbuf* mbuf) : PacketRef(mbuf) {}
+  Packet(Packet&& other) noexcept : PacketRef(std::exchange(other.mbuf_, nullptr)) {}
+  Packet& operator=(Packet&& other) noexcept {
+    LINNET_CHECK(mbuf_ == nullptr);
+    mbuf_ = std::exchange(other.mbuf_, nullptr);
+    return *this;
+  }
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
+  ~Packet() {
+    if (mbuf_ != nullptr) [[unlikely]]
+      leaked();
+  }
+
+  explicit operator bool() const { return mbuf_ != nullptr; }
+  // Hands the mbuf to the caller: only devices, the ledger and queues of the data path do this.
+  rte_mbuf* release() { return std::exchange(mbuf_, nullptr); }
+
+  // Puts all of `tail`'s segments behind this packet's; its Meta is forgotten. An empty first
+  // segment of `tail` is freed. At most 65535 segments in all.
+  void chain(Packet&& tail) const;
+  // Makes the first `n` bytes lie in one piece and writable (not shared), in a buffer from `pool`
+  // where they do not. False: fewer than `n` bytes, or the pool is empty; the packet is unchanged.
+  [[nodiscard]] bool gather(std::uint32_t n, Pool& pool) {
+    if (contiguous() >= n && !shared()) [[likely]]
+      return true;
+    return gather_slow(n, pool);
+  }
+  // Makes at least `n` bytes of writable headroom. False as in `gather`.
+  [[nodiscard]] bool make_headroom(std::uint32_t n, Pool& pool);
+
  private:
   [[noreturn]] void leaked() const;
   bool gather_slow(std::uint32_t n, Pool& pool);
-
-  rte_mbuf* mbuf_ = nullptr;
 };
 static_assert(sizeof(Packet) == sizeof(rte_mbuf*));
 
