@@ -73,7 +73,7 @@ class Testpmd:
 
     def __init__(self, frames, burst, huge):
         memory = ["--in-memory"] if huge else ["--no-huge", "--no-shconf"]
-        command = ["dpdk-testpmd", "-l", "0,1", *memory, "-m", str(MEMORY_MB), "--no-pci",
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", "0,1", *memory, "-m", str(MEMORY_MB), "--no-pci",
                    "--no-telemetry", "--iova-mode=va", "--log-level=*:error",
                    "--vdev", f"net_pcap0,rx_pcap={frames},infinite_rx=1",
                    "--vdev", "net_null0,no-rx=1", "--", "-i", "--forward-mode=mac", "--nb-cores=1",
@@ -82,25 +82,26 @@ class Testpmd:
                                         stderr=subprocess.STDOUT, text=True, bufsize=0)
         self.until(self.PROMPT)
 
-    def until(self, text):
+    def until(self, text, after=""):
+        """Reads up to `text`, which comes behind `after` (testpmd's prompt is not buffered, its reports are)."""
         got = ""
-        while not got.endswith(text):
+        while not (got.endswith(text) and after in got):
             character = self.process.stdout.read(1)
             if not character:
                 raise SystemExit("dpdk-testpmd ended:\n" + got[-2000:])
             got += character
         return got
 
-    def command(self, words):
+    def command(self, words, answer):
         self.process.stdin.write(words + "\n")
-        return self.until(self.PROMPT)
+        return self.until(self.PROMPT, after=answer)
 
     def slot(self, seconds):
         start = time.monotonic()
-        self.command("start")
+        self.command("start", "forwarding")
         time.sleep(seconds)
         stopped = time.monotonic()
-        report = self.command("stop")
+        report = self.command("stop", "Done.")
         sent = re.findall(r"TX-packets:\s+(\d+)", report)
         return int(sent[-1]) / (stopped - start)
 
