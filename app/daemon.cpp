@@ -233,6 +233,7 @@ Result<> Daemon::start_lanes() {
   stack::RunnerOptions options;
   options.stop_after_packets = options_.end_after;
   for (unsigned i = 0; i < stack_->lanes(); ++i) {
+    options.owner = i > 0 ? &runners_.front()->waker() : nullptr;
     runners_.push_back(std::make_unique<stack::LaneRunner>(stack_->lane(i), stack_->rcu(),
                                                            stack_->devices(), options));
     const auto lcore = eal_->lane_lcore(i);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "device/attach.hpp"
+#include "device/tap_signals.hpp"
 #include "wire/ethernet.hpp"
 
 namespace linnet::device {
@@ -62,6 +63,7 @@ Result<std::unique_ptr<Port>> Port::create(const PortOptions& options) {
     return Error{"lanes out of range", std::to_string(options.lanes), -1,
                  "1 to " + std::to_string(kMaxQueues)};
   }
+  const RealTimeSignalsHeld held;
   Result<std::uint16_t> attached = attach_port(options.devargs);
   if (!attached) return attached.error();
   std::unique_ptr<Ethdev> ethdev = options.lowest ? std::make_unique<LowestEthdev>(*attached)
@@ -222,6 +224,10 @@ void Port::apply_promiscuous() {
 
 void Port::find_wakeups() {
   for (unsigned queue = 0; queue < queues_; ++queue) {
+    if (driver_ == "net_tap") {
+      const int tap = rte_eth_dev_rx_intr_ctl_q_get_fd(port(), static_cast<std::uint16_t>(queue));
+      if (tap >= 0) silence_tap(tap);
+    }
     // A queue that other lanes send through is looked at often: nothing wakes its owner for them.
     if (shared_[queue] != nullptr) continue;
     const int fd = ethdev_->receive_interrupt_fd(static_cast<std::uint16_t>(queue));
@@ -250,14 +256,24 @@ bool Port::arm_receive_wakeup(unsigned queue, bool on) {
   return error == 0 || error == -ENOTSUP;
 }
 
+Result<> Port::set_admin_up(bool up) {
+  if (up && !admin_up() && was_up_) {
+    stale_.store((1u << queues_) - 1, std::memory_order_relaxed);
+  }
+  was_up_ |= up;
+  return Device::set_admin_up(up);
+}
+
 Result<> Port::set_mtu(std::uint32_t bytes) {
   if (bytes < min_mtu_ || bytes > max_mtu_) return Device::set_mtu(bytes);  // says the range
   const int error = ethdev_->set_mtu(static_cast<std::uint16_t>(bytes));
-  if (error == -EBUSY && bytes > started_mtu_) {
-    return Error{"the driver lengthens its MTU only when it starts; configure the port with it",
+  // -EPERM: the rights of root were given up.
+  const bool only_ours = error == -EBUSY || error == -EPERM;
+  if (only_ours && bytes > started_mtu_) {
+    return Error{"the MTU can be made longer only when the port starts; configure it with that",
                  std::to_string(bytes), -1, "at most " + std::to_string(started_mtu_)};
   }
-  if (error != 0 && error != -EBUSY && error != -ENOTSUP) {
+  if (error != 0 && !only_ours && error != -ENOTSUP) {
     return failed(options_, "set the MTU", error);
   }
   return Device::set_mtu(bytes);

@@ -5,6 +5,7 @@
 #include <rte_ring.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,6 +41,8 @@ class Port final : public Device {
   static Result<std::unique_ptr<Port>> create(const PortOptions& options);
   ~Port() override;
 
+  // The driver runs on while the port is down; what came meanwhile is thrown away at the next up.
+  Result<> set_admin_up(bool up) override;
   Result<> set_mtu(std::uint32_t bytes) override;
   Result<> set_mac(MacAddress mac) override;
   Result<> set_promiscuous(bool on) override;
@@ -86,6 +89,7 @@ class Port final : public Device {
   void apply_promiscuous();
   static int on_removed(std::uint16_t port, rte_eth_event_type event, void* self, void* result);
 
+  void discard_stale(std::uint16_t queue);
   unsigned hand_over(unsigned lane, packet::Burst& burst);
   void send_shared(SharedQueue& shared, std::uint16_t queue);
   void make_sendable(packet::Turn& turn, packet::Burst& burst, packet::Packet&& frame);
@@ -101,6 +105,8 @@ class Port final : public Device {
   bool peer_has_mac_ = false;         // the driver's address is that of the other end of the wire
   bool foreign_mac_ = false;          // the driver filters for another address than ours
   bool needs_promiscuous_ = false;    // the driver cannot let multicast in otherwise
+  bool was_up_ = false;
+  std::atomic<std::uint32_t> stale_{0};  // a bit a queue: frames wait from when the port was down
   std::array<std::unique_ptr<SharedQueue>, kMaxQueues> shared_;
   std::array<Wakeup, kMaxQueues> wakeups_;
 };

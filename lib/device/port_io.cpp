@@ -35,6 +35,8 @@ Port::SharedQueue::~SharedQueue() {
 unsigned Port::receive(unsigned queue, Burst& burst) {
   if (queue >= queues_ || gone()) [[unlikely]]
     return 0;
+  if (stale_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    discard_stale(static_cast<std::uint16_t>(queue));
   if (shared_[queue] != nullptr) send_shared(*shared_[queue], static_cast<std::uint16_t>(queue));
   rte_mbuf** const frames = burst.slots() + burst.size();
   const unsigned count = rte_eth_rx_burst(port(), static_cast<std::uint16_t>(queue), frames,
@@ -51,6 +53,21 @@ unsigned Port::receive(unsigned queue, Burst& burst) {
   counters(queue).rx_packets.add(count);
   counters(queue).rx_bytes.add(bytes);
   return count;
+}
+
+void Port::discard_stale(std::uint16_t queue) {
+  const std::uint32_t bit = 1u << queue;
+  if ((stale_.fetch_and(~bit, std::memory_order_relaxed) & bit) == 0) return;
+  // No driver's queue is longer; one that makes frames without end must not keep us here.
+  constexpr unsigned kLongestQueue = 4096;
+  rte_mbuf* frames[Burst::kCapacity];
+  for (unsigned total = 0; total < kLongestQueue;) {
+    const unsigned count = rte_eth_rx_burst(port(), queue, frames, Burst::kCapacity);
+    if (count == 0) return;
+    rte_pktmbuf_free_bulk(frames, count);
+    counters(queue).rx_dropped.add(count);
+    total += count;
+  }
 }
 
 void Port::prepare(Turn& turn, Burst& burst) {

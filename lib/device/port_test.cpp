@@ -281,6 +281,22 @@ TEST_F(PortTest, MtuAndMacOutOfRangeAreRefusedAndChangeNothing) {
   EXPECT_EQ(port.mac(), before);
 }
 
+TEST_F(PortTest, D5_FramesThatCameWhileThePortWasDownAreGoneWhenItIsUpAgain) {
+  Port& port = add({.devargs = ring()});
+  for (int flap = 0; flap < 3; ++flap) {
+    ASSERT_TRUE(port.set_admin_up(false).ok());
+    Burst burst;
+    for (int i = 0; i < 40; ++i)
+      burst.push(receive(pattern(64)));
+    ledger_.sent.add(port.transmit(0, burst));
+    ASSERT_TRUE(port.set_admin_up(true).ok());
+    EXPECT_FALSE(take(port));
+    send(port, receive(pattern(70)));
+    EXPECT_EQ(take_bytes(port), pattern(70));
+  }
+  EXPECT_EQ(port.statistics().rx_dropped, 120u);
+}
+
 TEST_F(PortTest, BadDevargsAreNamed) {
   const auto error_of = [&](const char* devargs) {
     PortOptions options;

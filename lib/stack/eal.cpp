@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "device/tap_signals.hpp"
+
 namespace linnet::stack {
 namespace {
 
@@ -212,6 +214,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   int error = 0;
   {
     const Quiet quiet(eal->log_->fd);
+    const device::RealTimeSignalsHeld held;  // EAL's threads never run net_tap's handler
     if (rte_eal_init(static_cast<int>(raw.size()), raw.data()) < 0) error = rte_errno;
   }
   if (error == EALREADY) return Error{"DPDK was started before in this process"};

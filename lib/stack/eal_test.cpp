@@ -92,6 +92,21 @@ TEST(Eal, StartsWithoutHugepagesAndPrintsNothing) {
   EXPECT_EQ(outcome.printed, "");
 }
 
+TEST(Eal, TakesHugepagesWhereEnoughAreFreeAndLeavesNone) {
+  const HugepageFacts before = hugepage_facts();
+  if (before.free_mb < 64) GTEST_SKIP() << "needs 64 MB of free hugepages";
+  const Outcome outcome = in_child([] {
+    EalOptions options = plain();
+    options.hugepages = Hugepages::Auto;
+    auto eal = Eal::start(options);
+    if (!eal) return eal.error().text();
+    return std::string((*eal)->hugepages() ? "huge" : "plain");
+  });
+  EXPECT_EQ(outcome.report, "huge");
+  EXPECT_EQ(outcome.printed, "");
+  EXPECT_EQ(hugepage_facts().free_mb, before.free_mb);
+}
+
 TEST(Eal, LanesGetAnLcoreEachEvenOnOneCpu) {
   const Outcome outcome = in_child([] {
     EalOptions options = plain();

@@ -11,8 +11,7 @@
 namespace linnet::stack {
 namespace {
 
-// Signals for the process are the control core's; the real-time signals by which net_tap tells of
-// frames stay open here (the handler counts, where it runs does not matter).
+// Signals for the process are the control core's.
 void leave_signals_to_control() {
   sigset_t set;
   sigemptyset(&set);
@@ -84,6 +83,7 @@ bool LaneRunner::turn(time::Clock& clock) {
   found_ = lane_.turn(now);
   turn_started_ns_.store(0, std::memory_order_relaxed);
   rcu_.quiescent(lane_.index());
+  if (found_ && options_.owner != nullptr) options_.owner->wake();
   if (options_.stop_after_packets != 0 &&
       statistics.packets.value() >= options_.stop_after_packets) {
     finished_.store(true, std::memory_order_release);

@@ -21,6 +21,9 @@ struct RunnerOptions {
   RestOptions rest{};
   bool rests = true;                     // false: looks for work without end
   std::uint64_t stop_after_packets = 0;  // ends when so many were received; 0: never
+  // The first lane, where this is another one: it is told after each turn that found something,
+  // because it may have been handed a packet (neighbour resolution).
+  Waker* owner = nullptr;
 };
 
 // Gives a lane its turns: on a worker lcore of its own (`start`), or on the control core in the
