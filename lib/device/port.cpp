@@ -3,6 +3,7 @@
 #include "device/port.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <rte_errno.h>
 #include <unistd.h>
 
@@ -296,8 +297,15 @@ Result<> Port::set_promiscuous(bool on) {
   return set;
 }
 
+// net_tap does not notice that its netdev was deleted; its descriptor does.
+bool Port::unplugged() {
+  if (ethdev_->removed()) return true;
+  pollfd tap{wakeups_[0].fd, POLLIN, 0};
+  return driver_ == "net_tap" && ::poll(&tap, 1, 0) == 1 && (tap.revents & POLLERR) != 0;
+}
+
 void Port::refresh_link() {
-  if (!gone() && ethdev_->removed()) publish_gone();
+  if (!gone() && unplugged()) publish_gone();
   if (gone()) return publish_link(false);
   rte_eth_link link{};
   const int error = ethdev_->link(link);

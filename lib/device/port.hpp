@@ -87,6 +87,7 @@ class Port final : public Device {
   void choose_addresses();
   void find_wakeups();
   void apply_promiscuous();
+  bool unplugged();
   static int on_removed(std::uint16_t port, rte_eth_event_type event, void* self, void* result);
 
   void discard_stale(std::uint16_t queue);

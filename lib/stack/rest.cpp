@@ -46,14 +46,16 @@ time::Duration Rest::limit(time::Instant now, time::Instant deadline) const {
 void Rest::wait(time::Duration at_most) {
   const timespec timeout{at_most.count_ns() / 1'000'000'000, at_most.count_ns() % 1'000'000'000};
   // An interrupted wait is a short one.
-  ::ppoll(descriptors_.data(), count_, &timeout, nullptr);
+  const int ready = ::ppoll(descriptors_.data(), count_, &timeout, nullptr);
+  woken_ = ready > 0 && descriptors_[0].revents != 0;
 }
 
 void Rest::disarm() {
   for (; armed_ != 0; armed_ &= armed_ - 1) {
     devices_.at(static_cast<unsigned>(std::countr_zero(armed_)))->arm_receive_wakeup(queue_, false);
   }
-  waker_.awake();
+  waker_.awake(woken_);
+  woken_ = true;
   nap_ = std::min(nap_ * 2, options_.longest_nap);
 }
 

@@ -55,6 +55,7 @@ class Rest {
   time::Instant last_find_;
   time::Duration nap_;
   bool must_poll_ = false;
+  bool woken_ = true;  // the waker may have signalled: false only where `wait` saw that it did not
   std::uint64_t armed_ = 0;  // a bit a device
   unsigned count_ = 0;
   std::array<pollfd, device::kMaxDevices + 1> descriptors_{};

@@ -93,8 +93,8 @@ bool LaneRunner::turn(time::Clock& clock) {
 
 void LaneRunner::rest(time::Clock& clock) {
   rest_.arm();
-  // What came before the ports were armed wakes nobody: look once more.
-  turn(clock);
+  // What came before the ports were armed wakes nobody: look once more. A nap needs no such care.
+  if (!rest_.must_poll()) turn(clock);
   if (!found_ && !stop_.load(std::memory_order_acquire)) {
     const time::Duration at_most = rest_.limit(now_, lane_.next_deadline());
     if (at_most > time::Duration()) {

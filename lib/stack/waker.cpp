@@ -24,9 +24,10 @@ void Waker::signal() {
   (void)!::write(fd_, &one, sizeof one);
 }
 
-void Waker::awake() {
+void Waker::awake(bool signalled) {
   asleep_.store(false, std::memory_order_relaxed);
   // A caller that is late leaves a signal behind: one sleep will end early.
+  if (!signalled) return;
   std::uint64_t count;
   (void)!::read(fd_, &count, sizeof count);
 }

@@ -27,8 +27,8 @@ class Waker {
     asleep_.store(true, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
-  // Awake again: takes the signal back if there was one.
-  void awake();
+  // Awake again: takes the signal back if there may be one.
+  void awake(bool signalled = true);
   int fd() const { return fd_; }
 
  private:
