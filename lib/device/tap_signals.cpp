@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 
-#include <ctime>
-
 namespace linnet::device {
 
 RealTimeSignalsHeld::RealTimeSignalsHeld() {
