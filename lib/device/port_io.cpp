@@ -72,9 +72,11 @@ void Port::discard_stale(std::uint16_t queue) {
 
 void Port::prepare(Turn& turn, Burst& burst) {
   const std::uint32_t longest = mtu() + kLongestHeader;
+  const unsigned segments = max_segments_;
   const auto sendable = [&](const rte_mbuf* frame) {
-    return frame->pkt_len >= wire::kEthernetMinFrame && frame->pkt_len <= longest &&
-           frame->nb_segs <= max_segments_;
+    // A length below the least wraps to a huge one.
+    return frame->pkt_len - wire::kEthernetMinFrame <= longest - wire::kEthernetMinFrame &&
+           frame->nb_segs <= segments;
   };
   const unsigned count = burst.size();
   unsigned good = 0;

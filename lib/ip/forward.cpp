@@ -14,15 +14,15 @@ using wire::Ipv4Header;
 
 // Time to live and checksum in one step: the field is the high byte of a word, so the checksum
 // grows by 0x0100 with an end-around carry (RFC 1141; Linux: ip_decrease_ttl).
-void decrease_ttl(Ipv4Header& header) {
+inline void decrease_ttl(Ipv4Header& header) {
   std::uint32_t sum = header.checksum.raw();
   sum += be16(0x0100).raw();
   header.checksum = be16::from_raw(static_cast<std::uint16_t>(sum + (sum >= 0xffff ? 1 : 0)));
   --header.ttl;
 }
 
-void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
-             std::uint32_t mtu) {
+inline void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
+                    std::uint32_t mtu) {
   meta.hop = &hop;
   meta.output_device = hop.device;
   meta.next_hop = hop.gateway.is_any() ? header.destination : hop.gateway;
@@ -52,6 +52,7 @@ void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* cons
   unsigned kept = 0;
   const route::Route* route = nullptr;
   std::uint32_t mtu = 0;  // of `route`'s way, 0 where it has not the one live hop
+  bool any_rare = false;
   for (unsigned i = 0; i < count; ++i) {
     const packet::PacketRef packet = burst[i];
     if (routes[i] != route) {
@@ -68,14 +69,17 @@ void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* cons
       burst.keep(i, kept++);
       continue;
     }
+    any_rare = true;
     Packet taken = burst.take(i);
     if (!rare(turn, taken, *route)) continue;
     decrease_ttl(*taken.header<Ipv4Header>());
     burst.keep(std::move(taken), kept++);
   }
   burst.set_size(kept);
+  // Packets in need of fragmentation are among the rare ones, and hooks can make others.
+  any_rare |= !hooks_.empty(hook::Point::Forward);
   hooks_.run(hook::Point::Forward, turn, burst);
-  if (!burst.empty()) output_.post_route(turn, burst);
+  if (!burst.empty()) output_.post_route(turn, burst, any_rare);
 }
 
 std::uint32_t Forward::way_mtu(const route::Route& route, const route::NextHop& hop) const {

@@ -17,17 +17,30 @@ using packet::PacketRef;
 using packet::Turn;
 using wire::Ipv4Header;
 
-// The packet that needs no closer look: 20 bytes of header in one piece, checksum and lengths
-// right, and neither address doubtful. The link layer hands up no packet whose first segment is
-// shared.
+// The packet that needs no closer look: 20 bytes of header in one piece, checksum right, exactly as
+// long as it says, and neither address doubtful. The link layer hands up no packet whose first
+// segment is shared.
 inline bool Input::common(PacketRef packet) const {
-  const auto* const header = packet.header<Ipv4Header>();
-  if (header == nullptr) [[unlikely]]
+  const auto* const header = reinterpret_cast<const Ipv4Header*>(packet.data());
+  if (packet.contiguous() < sizeof(Ipv4Header)) [[unlikely]]
     return false;
-  const std::uint32_t total = header->total_length.host();
   const unsigned facts = octet_facts(header->source) | octet_facts(header->destination);
-  return header->version_ihl == 0x45 && ipv4_header_good20(header) && total >= sizeof(Ipv4Header) &&
-         total <= packet.length() && facts == 0 && !addresses_.may_be_ours(header->source);
+  return header->version_ihl == 0x45 && ipv4_header_good20(header) &&
+         header->total_length.host() == packet.length() && facts == 0 &&
+         !addresses_.may_be_ours(header->source);
+}
+
+// The same for a packet with link padding behind it, which is taken off.
+bool Input::common_padded(PacketRef packet) const {
+  const auto* const header = packet.header<Ipv4Header>();
+  if (header == nullptr) return false;
+  const std::uint32_t total = header->total_length.host();
+  if (header->version_ihl != 0x45 || !ipv4_header_good20(header) || total < sizeof(Ipv4Header) ||
+      total >= packet.length()) {
+    return false;
+  }
+  packet.trim(total);
+  return common(packet);
 }
 
 void Input::input(Turn& turn, Burst& burst) {
@@ -37,12 +50,10 @@ void Input::input(Turn& turn, Burst& burst) {
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
     const PacketRef packet = burst[i];
-    if (!reverse_path && common(packet)) [[likely]] {
-      const auto& header = *reinterpret_cast<const Ipv4Header*>(packet.data());
+    if (!reverse_path && (common(packet) || common_padded(packet))) [[likely]] {
       packet.meta().network_offset = packet.data_offset();
-      destinations[kept] = header.destination;
+      destinations[kept] = reinterpret_cast<const Ipv4Header*>(packet.data())->destination;
       burst.keep(i, kept++);
-      if (header.total_length.host() != packet.length()) trim(packet);
       continue;
     }
     Packet rare = burst.take(i);
@@ -59,20 +70,21 @@ void Input::input(Turn& turn, Burst& burst) {
   if (!burst.empty()) route(turn, burst, destinations);
 }
 
-// Takes link padding off.
-void Input::trim(PacketRef packet) {
-  packet.trim(packet.header<Ipv4Header>()->total_length.host());
-}
-
 // Decides for each packet whether it is for us, to be forwarded, or refused.
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const route::Route* routes[Burst::kCapacity];
   look_up(burst, destinations, routes);
   Burst local;
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
+  // Packets of one flow come in rows: what a route allows is looked at when it changes.
+  const route::Route* current = nullptr;
+  bool passes = false;
   const auto onward = [&](unsigned i) {
-    return routes[i] != nullptr && routes[i]->type == route::Type::Unicast && forwarding &&
-           burst[i].meta().cast == LinkCast::Host;
+    if (routes[i] != current) {
+      current = routes[i];
+      passes = forwarding && current != nullptr && current->type == route::Type::Unicast;
+    }
+    return passes && burst[i].meta().cast == LinkCast::Host;
   };
   const unsigned count = burst.size();
   unsigned kept = 0;

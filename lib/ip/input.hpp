@@ -35,7 +35,7 @@ class Input {
 
  private:
   bool common(packet::PacketRef packet) const;
-  static void trim(packet::PacketRef packet);
+  bool common_padded(packet::PacketRef packet) const;
   bool check(packet::Turn& turn, packet::Packet& packet);
   bool check_header(packet::Turn& turn, packet::Packet& packet);
   bool check_addresses(packet::Turn& turn, packet::Packet& packet);

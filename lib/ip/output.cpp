@@ -159,18 +159,14 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request)
   Burst burst;
   burst.push(std::move(packet));
   hooks_.run(hook::Point::Output, turn, burst);
-  if (!burst.empty()) post_route(turn, burst);
+  if (!burst.empty()) post_route(turn, burst, true);
   return SendResult::Sent;
 }
 
-void Output::post_route(Turn& turn, Burst& burst) {
+void Output::post_route(Turn& turn, Burst& burst, bool any_long) {
+  // A hook may make packets longer.
+  any_long |= !hooks_.empty(hook::Point::PostRouting);
   hooks_.run(hook::Point::PostRouting, turn, burst);
-  bool any_long = false;
-  for (unsigned i = 0; i < burst.size(); ++i) {
-    const rte_mbuf* const mbuf = burst.peek(i);
-    const auto& meta = *static_cast<const packet::Meta*>(rte_mbuf_to_priv(burst.peek(i)));
-    any_long |= mbuf->pkt_len > meta.path_mtu;
-  }
   if (any_long) [[unlikely]]
     return fragment_long(turn, burst);
   if (!burst.empty()) neighbours_(turn, burst);

@@ -63,8 +63,9 @@ class Output {
   SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request);
 
   // Forwarded packets: data() at the IPv4 header, Meta has the route decision, MTU was checked
-  // against DF. POSTROUTING, fragmentation, neighbour. Empties the burst.
-  void post_route(packet::Turn& turn, packet::Burst& burst);
+  // against DF. POSTROUTING, fragmentation, neighbour. `any_long`: some packet may be longer than
+  // its path_mtu. Empties the burst.
+  void post_route(packet::Turn& turn, packet::Burst& burst, bool any_long);
 
  private:
   void fragment_long(packet::Turn& turn, packet::Burst& burst);

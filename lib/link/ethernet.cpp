@@ -84,20 +84,19 @@ void EthernetInput::input(Turn& turn, device::Device& device, Burst& burst) {
   // Frames of the first handler stay in the burst, in order; others are put aside by handler.
   Burst aside[kMaxHandlers];
   const std::uint64_t mac = device.mac_packed();
-  const std::uint32_t longest = device.mtu() + sizeof(wire::EthernetHeader);
+  constexpr std::uint32_t kHeader = sizeof(wire::EthernetHeader);
+  const std::uint32_t longest_payload = device.mtu();
   const be16 first_type = handlers_[0].ethertype;
   const unsigned count = burst.size();
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
     const PacketRef frame = burst[i];
-    const rte_mbuf* const mbuf = frame.mbuf();
     const auto* const header = reinterpret_cast<const wire::EthernetHeader*>(frame.data());
     // The common frame: one segment of our own, for our MAC from a station, of the first handler's
-    // type.
-    if (mbuf->nb_segs == 1 && mbuf->data_len == mbuf->pkt_len &&
-        mbuf->data_len >= sizeof(wire::EthernetHeader) && mbuf->pkt_len <= longest &&
-        destination_of(frame) == mac << 16 && !header->source.is_group() &&
-        header->ethertype == first_type && !frame.shared()) [[likely]] {
+    // type. A length below the header's wraps to a huge payload.
+    if (frame.sole() && frame.length() == frame.contiguous() &&
+        frame.length() - kHeader <= longest_payload && destination_of(frame) == mac << 16 &&
+        header->ethertype == first_type && !header->source.is_group()) [[likely]] {
       frame.meta().link_offset = frame.data_offset();  // cast is Host: zero since the reset
       frame.pull(sizeof(wire::EthernetHeader));
       burst.keep(i, kept++);

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -138,6 +139,18 @@ class PacketRef {
   bool shared() const {
     constexpr std::uint64_t kNotOurs = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     return rte_mbuf_refcnt_read(mbuf_) > 1 || (mbuf_->ol_flags & kNotOurs) != 0;
+  }
+
+  // One segment that nobody shares, by one look at the mbuf's `refcnt` and `nb_segs`, which lie
+  // side by side, and one at its flags.
+  bool sole() const {
+    constexpr std::uint64_t kMask = 0x0000ffffffff0000, kOne = 0x0000000100010000;
+    static_assert(offsetof(rte_mbuf, refcnt) == offsetof(rte_mbuf, data_off) + 2 &&
+                  offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, data_off) + 4);
+    std::uint64_t fields;
+    std::memcpy(&fields, &mbuf_->data_off, sizeof fields);
+    return (fields & kMask) == kOne &&
+           (mbuf_->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) == 0;
   }
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
