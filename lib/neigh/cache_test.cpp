@@ -71,6 +71,9 @@ TEST_F(CacheTest, FailedNeighbourIsAskedForAgainByTheNextPacketAndNoSooner) {
   send_to(kPeer);
   EXPECT_EQ(state(), Nud::Incomplete);
   EXPECT_EQ(arps(sent()), 1u);
+  run_for(Duration::milliseconds(2900));
+  EXPECT_EQ(arps(sent()), 2u) << "as often as the first time";
+  EXPECT_EQ(state(), Nud::Incomplete);
 }
 
 TEST_F(CacheTest, ReachableTimeIsDrawnBetweenHalfAndOneAndAHalfOfTheBase) {

@@ -164,6 +164,30 @@ TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
   EXPECT_EQ(to_other, expected_other);
 }
 
+TEST_F(ResolverTest, PacketThatMustWaitLeavesNoHeaderToTheNextOfTheBurst) {
+  const Ipv4Address asked(192, 0, 2, 8);
+  make_reachable();
+  send_to(asked);
+  sent();
+  packet::Burst burst;
+  for (const Ipv4Address next_hop : {kPeer, asked, kPeer, asked, asked, kPeer}) {
+    packet::Packet packet = ip_packet(1);
+    packet.meta().output_device = 0;
+    packet.meta().next_hop = next_hop;
+    burst.push(std::move(packet));
+  }
+  packet::Turn now = turn();
+  resolver_->output(now, burst);
+  settle();
+  const auto frames = sent();
+  EXPECT_EQ(frames.size(), 3u);
+  for (const Sent& frame : frames) {
+    EXPECT_EQ(frame.link.destination, kPeerMac);
+    EXPECT_EQ(frame.link.source, kOurMac);
+  }
+  EXPECT_EQ(ledger_.held.value(), 4u);
+}
+
 TEST_F(ResolverTest, UnresolvedStageMaySendAgainFromWithin) {
   struct Again {
     Resolver& resolver;
