@@ -268,7 +268,8 @@ stack::Account Daemon::stop() {
     stack_->lane(i).clear(now);
   const stack::Account account = stack_->account();
   if (!account.balanced() || account.held != 0)
-    log_.write(LogLevel::Error, "the account does not balance:\n" + account_text(account));
+    for (const std::string& line : split(account_text(account), '\n'))
+      log_.write(LogLevel::Error, "the account does not balance: " + line);
   {
     const stack::Quiet quiet = eal_->quiet();
     stack_.reset();

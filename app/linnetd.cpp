@@ -91,7 +91,9 @@ int run(const app::Options& options, const app::Machine& machine) {
   }
   const stack::Account account = daemon.stop();
   if (measured) say(stdout, app::account_text(account));
-  return account.balanced() && account.held == 0 ? kEnded : kFailed;
+  if (account.balanced() && account.held == 0) return kEnded;
+  complain(Error{"the account of packets does not balance at the end"}, "tail " + options.log);
+  return kFailed;
 }
 
 }  // namespace
@@ -109,6 +111,9 @@ int main(int argc, char** argv) {
   switch (options->action) {
     case app::Action::Help:
       say(stdout, app::help_text());
+      return kEnded;
+    case app::Action::HelpMarkdown:
+      say(stdout, app::options_page());
       return kEnded;
     case app::Action::Version:
       say(stdout, "linnetd " LINNET_VERSION "\n");

@@ -49,7 +49,8 @@ Result<> read_path(Options& options, const std::string& value) {
 template <Action kAction>
 Result<> read_action(Options& options, const std::string&) {
   if (options.action != Action::Run)
-    return Error{"--help, --version, --check-config and --doctor exclude each other"};
+    return Error{
+        "--help, --help-markdown, --version, --check-config and --doctor exclude each other"};
   options.action = kAction;
   return Ok{};
 }
@@ -184,7 +185,7 @@ constexpr OptionRow kRows[] = {
     {"control-socket", "PATH", Place::Anywhere, false,
      "where `linnet` talks to us (/run/linnet/linnet.sock)", read_control_socket},
     {"control-group", "GROUP", Place::Anywhere, false,
-     "group whose members may use the control socket (that of the user)",
+     "group whose members may use the control socket (none: root and our own user)",
      read_name<&Options::control_group>},
     {"startup", "FILE", Place::Anywhere, false,
      "`linnet` commands to execute before packets flow, one a line; where the configuration file "
@@ -215,6 +216,8 @@ constexpr OptionRow kRows[] = {
      "look at the machine for what would prevent or slow the start, start nothing",
      read_action<Action::Doctor>},
     {"help", nullptr, Place::CommandLine, false, "print this page", read_action<Action::Help>},
+    {"help-markdown", nullptr, Place::CommandLine, false, "print docs/options.md",
+     read_action<Action::HelpMarkdown>},
     {"version", nullptr, Place::CommandLine, false, "print the version",
      read_action<Action::Version>},
 };
@@ -315,7 +318,8 @@ Result<PortOption> parse_port(const std::string& text) {
 }
 
 Result<Options> settle(Options options) {
-  const bool quick = options.action == Action::Help || options.action == Action::Version;
+  const bool quick = options.action == Action::Help || options.action == Action::HelpMarkdown ||
+                     options.action == Action::Version;
   if (quick) return options;
   if (const auto ports = settle_ports(options); !ports) return ports.error();
   if (const auto cores = settle_cores(options); !cores) return cores.error();

@@ -178,4 +178,29 @@ std::string help_text() {
   return out.str();
 }
 
+std::string options_page() {
+  std::string out =
+      "# Options of linnetd\n\n"
+      "Made by `linnetd --help-markdown` from the table of options (`app/option_values.cpp`); a "
+      "test "
+      "fails where they differ.\n\n"
+      "On the command line `--option value`; in the file that `--config` names `option = value`, "
+      "one "
+      "a line, # starts a comment. What the command line says replaces what the file says under "
+      "the "
+      "same name. `drivers-config/` has a file for each kind of port.\n\n"
+      "| option | value | in the file | repeated | meaning (default) |\n|---|---|---|---|---|\n";
+  for (const OptionRow& row : option_rows()) {
+    std::string argument = row.argument == nullptr ? "" : "`" + std::string(row.argument) + "`";
+    std::string help = row.help;
+    for (std::string* cell : {&argument, &help})
+      for (std::size_t at = 0; (at = cell->find('|', at)) != std::string::npos; at += 2)
+        cell->insert(at, "\\");
+    out += "| `" + std::string(row.name) + "` | " + argument + " | " +
+           (row.place == Place::Anywhere ? "yes" : "no") + " | " + (row.repeatable ? "yes" : "no") +
+           " | " + help + " |\n";
+  }
+  return out;
+}
+
 }  // namespace linnet::app

@@ -24,7 +24,7 @@ struct PortOption {
   std::string write;      // capture to write; empty: none
 };
 
-enum class Action : std::uint8_t { Run, Help, Version, CheckConfig, Doctor };
+enum class Action : std::uint8_t { Run, Help, HelpMarkdown, Version, CheckConfig, Doctor };
 enum class Hugepages : std::uint8_t { Auto, On, Off };
 enum class LogLevel : std::uint8_t { Error, Warning, Notice, Info, Debug };
 
@@ -65,5 +65,7 @@ Result<Options> parse_options(const std::vector<std::string>& words,
 
 // The page that --help prints.
 std::string help_text();
+// The same as docs/options.md.
+std::string options_page();
 
 }  // namespace linnet::app

@@ -135,6 +135,12 @@ TEST(Options, helpListsEveryOption) {
   EXPECT_NE(help.find("Exit codes"), std::string::npos);
 }
 
+TEST(Options, pageOfTheDocumentationIsUpToDate) {
+  const auto page = read_whole_file(LINNET_SOURCE_ROOT "/docs/options.md");
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(*page, options_page()) << "make it anew: linnetd --help-markdown > docs/options.md";
+}
+
 TEST(Options, fileThatCannotBeReadIsNamed) {
   const auto missing = parse_options({"--config", "/nonexistent/linnet.conf"});
   ASSERT_FALSE(missing.ok());
