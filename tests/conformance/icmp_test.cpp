@@ -114,6 +114,23 @@ SCENARIO("Timestamp requests", "[S7.6][RFC1122-3.2.2.8][RFC792]") {
       CHECK(reply.icmp->checksum_good);
     }
   }
+  WHEN("the time of day is known") {
+    // 12:34:56.789 UT, when the network's clock stands where it does now.
+    const std::int64_t wanted_ms = ((12 * 60 + 34) * 60 + 56) * 1000 + 789;
+    lab.router.ip().universal_offset_ns =
+        wanted_ms * 1'000'000 - (lab.now() + Duration::microseconds(20)).since_origin_ns();
+    lab.alice_says(lab.from_alice("192.0.2.1", 1).with(Icmp{.type = 13}.with(stamps)));
+    THEN("receive and transmit time are milliseconds since midnight") {
+      REQUIRE(lab.alice.icmps().size() == 1);
+      const Bytes& told = lab.alice.icmps().front().icmp->payload;
+      const auto expected = static_cast<std::uint32_t>(wanted_ms);
+      const Bytes big_endian{
+          static_cast<std::uint8_t>(expected >> 24), static_cast<std::uint8_t>(expected >> 16),
+          static_cast<std::uint8_t>(expected >> 8), static_cast<std::uint8_t>(expected)};
+      CHECK(Bytes(told.begin() + 4, told.begin() + 8) == big_endian);
+      CHECK(Bytes(told.begin() + 8, told.begin() + 12) == big_endian);
+    }
+  }
   WHEN("it goes to a broadcast address") {
     lab.alice_frame(Ether{MacAddress::broadcast(), lab.alice.mac, 0x0800}.with(
         lab.from_alice("192.0.2.255", 1).with(Icmp{.type = 13}.with(stamps))));

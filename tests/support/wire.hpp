@@ -142,6 +142,7 @@ class Node {
   void loopback_up() { set_link("lo", true); }
 
   stack::Stack& stack() { return *stack_; }
+  stack::LaneState& lane(unsigned index) { return stack_->lane(index).state(); }
   linnet::ip::Settings& ip() { return stack_->ip_settings(); }
   neigh::Settings& neigh() { return stack_->neigh_settings(); }
   device::Device& port(const std::string& name);
