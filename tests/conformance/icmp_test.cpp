@@ -122,7 +122,7 @@ SCENARIO("Timestamp requests", "[S7.6][RFC1122-3.2.2.8][RFC792]") {
     lab.alice_says(lab.from_alice("192.0.2.1", 1).with(Icmp{.type = 13}.with(stamps)));
     THEN("receive and transmit time are milliseconds since midnight") {
       REQUIRE(lab.alice.icmps().size() == 1);
-      const Bytes& told = lab.alice.icmps().front().icmp->payload;
+      const Bytes told = lab.alice.icmps().front().icmp->payload;
       const auto expected = static_cast<std::uint32_t>(wanted_ms);
       const Bytes big_endian{
           static_cast<std::uint8_t>(expected >> 24), static_cast<std::uint8_t>(expected >> 16),
