@@ -87,7 +87,7 @@ TEST(Options, I7_EveryTypeLengthAndPointerAgreesWithTheModel) {
             const std::uint8_t head[] = {
                 static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(length),
                 static_cast<std::uint8_t>(pointer), static_cast<std::uint8_t>(flags)};
-            std::memcpy(bytes.data(), head, std::min<std::size_t>(area, sizeof(head)));
+            std::copy_n(head, std::min<std::size_t>(area, sizeof(head)), bytes.begin());
             // A flags byte behind the option would be an option of its own.
             if (length < 4 && area >= 4) bytes[3] = 0;
             if (length == 2 && area >= 3) bytes[2] = 0;

@@ -52,7 +52,8 @@ class LaneFixture : public testing::Test {
   packet::Packet receive(std::span<const std::uint8_t> bytes) {
     packet::Packet packet = pool_->allocate();
     EXPECT_TRUE(packet);
-    std::memcpy(packet.put(static_cast<std::uint32_t>(bytes.size())), bytes.data(), bytes.size());
+    std::byte* const room = packet.put(static_cast<std::uint32_t>(bytes.size()));
+    if (!bytes.empty()) std::memcpy(room, bytes.data(), bytes.size());
     ledger_.received.add();
     expose_only_data(packet.mbuf());
     return packet;
