@@ -15,7 +15,7 @@ rte_mbuf* one_piece(rte_mempool* pool, const Bytes& frame, std::size_t at, std::
   if (mbuf == nullptr) return nullptr;
   mbuf->data_off = static_cast<std::uint16_t>(headroom);
   LINNET_CHECK_OP(headroom + count, <=, mbuf->buf_len);
-  std::memcpy(rte_pktmbuf_mtod(mbuf, void*), frame.data() + at, count);
+  if (count > 0) std::memcpy(rte_pktmbuf_mtod(mbuf, void*), frame.data() + at, count);
   mbuf->data_len = static_cast<std::uint16_t>(count);
   mbuf->pkt_len = static_cast<std::uint32_t>(count);
   return mbuf;
