@@ -40,8 +40,9 @@ def ping_of_broadcast_is_ignored(net):
 
 @case('router')
 def arping_is_answered(net):
+    # Not by its exit status: arping counts our neighbour machine's own unicast probe as one answer too many.
     done = net.a.run('arping', '-c', 2, '-w', 5, '-I', 'eth0', net.LAN)
-    expect(done.returncode == 0 and net.macs['lan0'].upper() in done.stdout.upper(), 'arping', done.stdout)
+    expect(f'UNICAST REPLY FROM {net.LAN} [{net.macs["lan0"]}]'.upper() in done.stdout.upper(), 'arping', done.stdout)
 
 
 @case('router')
