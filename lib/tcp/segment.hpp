@@ -2,12 +2,11 @@
 // Segments as the engine sees them: fields in host order, no IP, no buffers but the payload's.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
 
 #include "packet/packet.hpp"
 #include "tcp/sequence.hpp"
+#include "wire/tcp.hpp"
 
 namespace linnet::tcp {
 
@@ -16,21 +15,8 @@ inline constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16,
                               kEce = 64, kCwr = 128;
 }
 
-// What the options of one segment say (RFC 9293 3.2, 7323, 2018, 7413). Parsed by `wire`; an option
-// of illegal length is left out and the rest still read (MUST-7).
-struct SegmentOptions {
-  static constexpr unsigned kMaxSackBlocks = 4;
-  std::optional<std::uint16_t> mss;
-  std::optional<std::uint8_t> window_scale;  // as it stood on the wire; over 14 counts as 14
-  bool sack_permitted = false;
-  bool has_timestamps = false;
-  std::uint32_t ts_value = 0, ts_echo = 0;
-  std::uint8_t sack_count = 0;
-  std::array<SeqRange, kMaxSackBlocks> sack{};  // in the order of the wire, not judged
-  bool has_fast_open = false;                   // a cookie request is a cookie of length 0
-  std::uint8_t fast_open_length = 0;
-  std::array<std::uint8_t, 16> fast_open{};
-};
+// What the options of one segment say; `wire` parses and emits them.
+using SegmentOptions = wire::TcpOptions;
 
 // How the IP header's ECN field stood (RFC 3168).
 enum class Ecn : std::uint8_t { NotCapable = 0, Capable1 = 1, Capable0 = 2, Congested = 3 };
@@ -65,7 +51,7 @@ struct SegmentOut {
   std::uint16_t urgent = 0;
   SegmentOptions options;
   SeqRange payload{};  // empty: no data. Longer than `mss`: to be cut into segments of `mss` (TSO)
-  std::uint16_t mss = 0;      // bytes of data in one segment
+  std::uint16_t mss = 0;  // bytes of data in one segment
   bool retransmission = false;
 };
 
