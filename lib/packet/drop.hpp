@@ -12,7 +12,18 @@
 namespace linnet::packet {
 
 // The rooms that can drop. The number is the high byte of a reason.
-enum class DropRoom : std::uint8_t { Packet, Device, Hook, Link, Neigh, Ip, Udp, Stack, Count };
+enum class DropRoom : std::uint8_t {
+  Packet,
+  Device,
+  Hook,
+  Link,
+  Neigh,
+  Ip,
+  Udp,
+  Tcp,
+  Stack,
+  Count
+};
 
 inline constexpr unsigned kDropsPerRoom = 64;
 inline constexpr unsigned kDropRooms = static_cast<unsigned>(DropRoom::Count);

@@ -8,6 +8,7 @@
 #include "neigh/drops.hpp"
 #include "packet/drops.hpp"
 #include "stack/drops.hpp"
+#include "tcp/drops.hpp"
 #include "udp/drops.hpp"
 
 namespace linnet::stack {
@@ -20,8 +21,8 @@ std::uint64_t bit_of(const device::Device& device) {
 }  // namespace
 
 std::vector<packet::DropList> all_drops() {
-  return {packet::kDrops, device::kDrops, hook::kDrops, link::kDrops,
-          neigh::kDrops,  ip::kDrops,     udp::kDrops,  kDrops};
+  return {packet::kDrops, device::kDrops, hook::kDrops, link::kDrops, neigh::kDrops,
+          ip::kDrops,     udp::kDrops,    tcp::kDrops,  kDrops};
 }
 
 std::vector<std::pair<packet::DropReason, DropName>> all_drop_reasons() {

@@ -14,15 +14,15 @@ namespace linnet::tcp {
 
 // A delivery-rate sample (Linux: struct rate_sample; draft-cheng-iccrg-delivery-rate-estimation).
 struct RateSample {
-  std::uint64_t delivered = 0;         // bytes delivered in `interval`
-  std::uint64_t prior_delivered = 0;   // the connection's total when the newest acked one was sent
-  time::Duration interval{};           // zero: no sample
-  time::Duration rtt{};                // of this ACK; zero: none (Karn)
-  std::uint32_t newly_acked = 0;       // bytes acked or sacked by this ACK
-  std::uint32_t newly_lost = 0;        // bytes marked lost by this ACK
-  std::uint32_t prior_in_flight = 0;   // bytes before this ACK
-  std::uint32_t in_flight = 0;         // bytes now
-  std::uint32_t acked = 0;             // bytes cumulatively acked
+  std::uint64_t delivered = 0;        // bytes delivered in `interval`
+  std::uint64_t prior_delivered = 0;  // the connection's total when the newest acked one was sent
+  time::Duration interval{};          // zero: no sample
+  time::Duration rtt{};               // of this ACK; zero: none (Karn)
+  std::uint32_t newly_acked = 0;      // bytes acked or sacked by this ACK
+  std::uint32_t newly_lost = 0;       // bytes marked lost by this ACK
+  std::uint32_t prior_in_flight = 0;  // bytes before this ACK
+  std::uint32_t in_flight = 0;        // bytes now
+  std::uint32_t acked = 0;            // bytes cumulatively acked
   bool app_limited = false;
   bool ecn_echo = false;  // this ACK carried ECE
   bool round_start = false;

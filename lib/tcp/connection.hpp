@@ -11,76 +11,73 @@
 #include <optional>
 
 #include "packet/turn.hpp"
+#include "tcp/engine.hpp"
+#include "tcp/info.hpp"
+#include "tcp/options.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/segment.hpp"
-#include "tcp/settings.hpp"
-#include "time/timer_wheel.hpp"
 
 namespace linnet::tcp {
 
 // RFC 9293 section 3.3.2; numbers as Linux's TCP_INFO has them.
 enum class State : std::uint8_t {
-  Established = 1, SynSent, SynReceived, FinWait1, FinWait2, TimeWait, Closed, CloseWait, LastAck,
-  Listen, Closing
+  Established = 1,
+  SynSent,
+  SynReceived,
+  FinWait1,
+  FinWait2,
+  TimeWait,
+  Closed,
+  CloseWait,
+  LastAck,
+  Listen,
+  Closing
 };
 
 // What happened since the host last looked (Connection::take_events).
 namespace event {
-inline constexpr std::uint16_t kConnected = 1;     // ESTABLISHED was reached
-inline constexpr std::uint16_t kReadable = 2;      // in-order data waits
-inline constexpr std::uint16_t kPeerClosed = 4;    // FIN was reached in sequence
-inline constexpr std::uint16_t kWritable = 8;      // send buffer space came free
-inline constexpr std::uint16_t kError = 16;        // Connection::error() says which; state Closed
-inline constexpr std::uint16_t kUrgent = 32;       // the urgent pointer moved on
-inline constexpr std::uint16_t kTimeWait = 64;     // Connection::time_wait() may be taken over by
-                                                   // the compact table, then release this one
-inline constexpr std::uint16_t kClosed = 128;      // nothing will happen any more: release it
+inline constexpr std::uint16_t kConnected = 1;   // ESTABLISHED was reached
+inline constexpr std::uint16_t kReadable = 2;    // in-order data waits
+inline constexpr std::uint16_t kPeerClosed = 4;  // FIN was reached in sequence
+inline constexpr std::uint16_t kWritable = 8;    // send buffer space came free
+inline constexpr std::uint16_t kError = 16;      // Connection::error() says which; state Closed
+inline constexpr std::uint16_t kUrgent = 32;     // the urgent pointer moved on
+inline constexpr std::uint16_t kTimeWait = 64;   // Connection::time_wait() may be taken over by
+                                                 // the compact table, then release this one
+inline constexpr std::uint16_t kClosed = 128;    // nothing will happen any more: release it
 }  // namespace event
-
-class Connection;
-
-// What a lane gives to the connections on it.
-class Host {
- public:
-  virtual ~Host() = default;
-  // Sends a segment. False: it could not be sent now (no buffer, a full ring); nothing was counted
-  // as sent and the connection tries again at `Host`'s next `output` or its timer.
-  virtual bool emit(packet::Turn& turn, Connection& connection, const SegmentOut& segment) = 0;
-  // The connection has events; called once until they are taken. Never re-enters the connection.
-  virtual void notify(packet::Turn& turn, Connection& connection) = 0;
-  // The neighbour is alive (Linux: dst_confirm): an ACK moved forward.
-  virtual void confirm(packet::Turn& turn, Connection& connection) = 0;
-};
-
-// What all connections of a lane share.
-struct Engine {
-  Host& host;
-  time::TimerWheel& wheel;
-  SentPool& sent_pool;
-  const Settings& settings;   // net.ipv4.tcp_*, written by the control core
-  Counters& counters;         // Linux's Tcp* and TcpExt*
-};
-
-// Options of one socket, as setsockopt set them; zero is "not set" where Linux has a default.
-struct SocketOptions;
 
 // What the two ends agreed on in the handshake, kept by a half-open entry or a SYN cookie.
 struct Handshake {
   Seq local_initial, peer_initial;
-  std::uint16_t peer_mss = 536;          // what we may send, IP and TCP options not counted off
-  std::uint16_t peer_window = 0;         // of the segment that completes it, not scaled
+  std::uint16_t peer_mss = 536;   // what we may send, IP and TCP options not counted off
+  std::uint16_t peer_window = 0;  // of the segment that completes it, not scaled
   bool window_scaling = false;
   std::uint8_t peer_scale = 0, local_scale = 0;
   bool sack = false, timestamps = false, ecn = false;
-  std::uint32_t peer_ts_value = 0;       // newest TSval of the peer
-  std::uint32_t ts_offset = 0;           // our timestamps are milliseconds plus this (keyed)
-  time::Instant syn_ack_sent{};          // Instant(): unknown, no RTT sample
+  std::uint32_t peer_ts_value = 0;  // newest TSval of the peer
+  std::uint32_t ts_offset = 0;      // our timestamps are milliseconds plus this (keyed)
+  time::Instant syn_ack_sent{};     // Instant(): unknown, no RTT sample
+};
+
+// What must be remembered of a connection in TIME-WAIT (RFC 9293 3.6.1, RFC 6191).
+struct TimeWait {
+  Seq send_next, receive_next;
+  std::uint32_t receive_window = 0;  // bytes
+  std::uint8_t local_scale = 0;      // ours, for the window field
+  bool timestamps = false;
+  std::uint32_t ts_recent = 0;
+  time::Instant ts_recent_at{};
+  std::uint32_t ts_offset = 0;
+  time::Instant expires{};  // 2 MSL from now
 };
 
 class Connection {
  public:
   Connection(Engine& engine, const SocketOptions& options);
-  ~Connection();  // timers are off, queues empty: `abandon` first if it is not Closed
+  ~Connection();  // must be Closed and empty: `abandon` first if it is not
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // --- Opening. `mtu`: of the route, bytes of IP datagram. Emits the SYN.
   void connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu);
@@ -93,15 +90,22 @@ class Connection {
   // Sends what may be sent now: after calls, and when `emit` had said false.
   void output(packet::Turn& turn);
   // ICMP about a segment of ours whose quoted sequence number is `seq` (RFC 5927, 1191, 5461).
-  void path_mtu(packet::Turn& turn, Seq seq, std::uint32_t mtu);
+  // `mtu` as the message has it, 0 where it names none. True: the path's MTU is lower now.
+  bool path_mtu(packet::Turn& turn, Seq seq, std::uint32_t mtu);
+  // A destination-unreachable or the like; `error` an errno. Source quench is not to be given.
   void soft_error(packet::Turn& turn, Seq seq, int error);
 
   // --- Calls of the program. Bytes in `data` become the connection's; they are freed when
-  // acknowledged. The caller keeps within `send_space`; the last part is pushed (PSH).
+  // acknowledged. The packet was counted as generated; it is `held` while it stands here, and its
+  // Meta is the queue's: reset it on a clone. The caller keeps within `send_space`; the last part
+  // is pushed (PSH) unless `more` (MSG_MORE). `urgent`: the last byte is (MSG_OOB). Sends what may
+  // be sent. After FIN or in Closed: the data is dropped by name.
   void append(packet::Turn& turn, packet::Packet&& data, bool urgent = false, bool more = false);
+  // Bytes that may be appended now; 0 before ESTABLISHED is allowed to grow later (kWritable).
   std::uint32_t send_space() const;
-  // In-order data, in the order of the stream; empty handle if there is none. The caller owns it.
-  packet::Packet take_received();
+  // In-order data, in the order of the stream; empty handle if there is none. The caller owns it
+  // (no longer `held`), its Meta is zeros.
+  packet::Packet take_received(packet::Turn& turn);
   // The program has used up `bytes` of what was taken: the window opens (RFC 9293 3.8.6.2.2).
   void consumed(packet::Turn& turn, std::uint32_t bytes);
   void shutdown_send(packet::Turn& turn);
@@ -109,22 +113,33 @@ class Connection {
   // connection is an orphan now. `linger_zero`: RST at once (RFC 9293 3.9.1 ABORT).
   void close(packet::Turn& turn, bool linger_zero = false);
   void abort(packet::Turn& turn);
-  // Ends without a word, for shutdown of the stack: frees all it holds.
+  // Ends without a word, for shutdown of the stack: frees all it holds. No event follows.
   void abandon(packet::Turn& turn);
   void set_options(packet::Turn& turn, const SocketOptions& options);
 
   // --- Looking.
   State state() const;
-  int error() const;                     // errno, host's; 0: none
+  int error() const;      // errno, host's; 0: none
+  int take_soft_error();  // the last ICMP error that was not fatal, for SO_ERROR; then 0
   std::uint16_t take_events();
-  // The bytes of a range that is in the send queue: calls `piece(packet, offset, count)` in order.
+  const SocketOptions& options() const;
+  // The bytes of a range that is in the send queue, in order: `piece(packet::PacketRef packet,
+  // std::uint32_t offset, std::uint32_t count)`, offset from the packet's data().
   template <typename Piece>
   void payload(SeqRange range, Piece&& piece) const;
-  // TCP_INFO as Linux lays it out (linux/tcp.h struct tcp_info).
-  void info(time::Instant now, struct Info& out) const;
+  void info(time::Instant now, Info& out) const;
+  std::uint32_t unread_bytes() const;          // in order, not yet consumed (SIOCINQ)
+  std::uint32_t unacknowledged_bytes() const;  // in the send queue (SIOCOUTQ)
+  std::uint32_t unsent_bytes() const;          // (SIOCOUTQNSD)
+  std::uint32_t mss() const;                   // bytes of data in a full segment (TCP_MAXSEG)
+  // Where the peer's urgent byte stands: from the next byte that `take_received` gives (negative:
+  // it was given already). Nothing: none is pending. The byte stays in the stream; without
+  // SO_OOBINLINE the program's side takes it out.
+  std::optional<std::int32_t> urgent_offset() const;
+  TimeWait time_wait(time::Instant now) const;  // in TimeWait
 
   // --- For the host.
-  void* user = nullptr;   // the socket
+  void* user = nullptr;  // the socket
 };
 
 }  // namespace linnet::tcp

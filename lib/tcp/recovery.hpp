@@ -11,23 +11,25 @@
 #include <span>
 
 #include "tcp/congestion.hpp"
+#include "tcp/counters.hpp"
 #include "tcp/sequence.hpp"
+#include "tcp/settings.hpp"
 #include "time/instant.hpp"
 
 namespace linnet::tcp {
 
-struct RecoverySettings;  // net.ipv4.tcp_*: reordering, early_retrans, frto, rto_min, ...
-class SentPool;           // records of sent ranges, one pool a lane, no heap on the way
-struct RecoveryCounters;  // Linux's TcpExt names
+using RecoverySettings = Settings;  // net.ipv4.tcp_*: reordering, early_retrans, frto, rto_min, ...
+using RecoveryCounters = Counters;  // Linux's TcpExt names
+class SentPool;                     // records of sent ranges, one pool a lane, no heap on the way
 
 // An acceptable ACK, as the connection has judged it (RFC 5961 section 5 passed).
 struct AckEvent {
-  Seq ack;                             // SEG.ACK
-  std::span<const SeqRange> sack{};    // as on the wire; judged here, never trusted
+  Seq ack;                           // SEG.ACK
+  std::span<const SeqRange> sack{};  // as on the wire; judged here, never trusted
   bool has_timestamp_echo = false;
-  time::Instant echoed_at{};           // when the segment with the echoed timestamp was sent
-  bool carries_data = false;           // the segment has data: no duplicate ACK
-  bool window_changed = false;         // likewise
+  time::Instant echoed_at{};    // when the segment with the echoed timestamp was sent
+  bool carries_data = false;    // the segment has data: no duplicate ACK
+  bool window_changed = false;  // likewise
   bool ecn_echo = false;
 };
 
@@ -82,18 +84,18 @@ class Recovery {
   time::Instant deadline() const;
   RecoveryTimer timer() const;
   TimerOutcome on_timer(time::Instant now);
-  std::uint32_t backoff() const;               // consecutive RTOs without progress
-  time::Duration rto() const;                  // with backoff
-  void path_changed();                         // ICMP or PMTU: do not punish cwnd for this loss
+  std::uint32_t backoff() const;  // consecutive RTOs without progress
+  time::Duration rto() const;     // with backoff
+  void path_changed();            // ICMP or PMTU: do not punish cwnd for this loss
 
   // --- For TCP_INFO and events.
   const CongestionWindow& window() const;
   const CongestionControl& control() const;
-  std::uint32_t in_flight() const;             // bytes (RFC 6675 pipe)
+  std::uint32_t in_flight() const;  // bytes (RFC 6675 pipe)
   std::uint32_t sacked_bytes() const, lost_bytes() const, retransmitted_bytes() const;
-  std::uint32_t total_retransmissions() const; // segments
-  std::uint64_t delivery_rate() const;         // bytes a second
-  std::uint32_t reordering() const;            // segments
+  std::uint32_t total_retransmissions() const;  // segments
+  std::uint64_t delivery_rate() const;          // bytes a second
+  std::uint32_t reordering() const;             // segments
   time::Duration srtt() const, rtt_variance() const, min_rtt() const;
 };
 
