@@ -13,6 +13,7 @@
 #include "packet/turn.hpp"
 #include "tcp/engine.hpp"
 #include "tcp/info.hpp"
+#include "tcp/negotiated.hpp"
 #include "tcp/options.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/segment.hpp"
@@ -46,31 +47,6 @@ inline constexpr std::uint16_t kTimeWait = 64;   // Connection::time_wait() may 
                                                  // the compact table, then release this one
 inline constexpr std::uint16_t kClosed = 128;    // nothing will happen any more: release it
 }  // namespace event
-
-// What the two ends agreed on in the handshake, kept by a half-open entry or a SYN cookie.
-struct Handshake {
-  Seq local_initial, peer_initial;
-  std::uint16_t peer_mss = 536;   // what we may send, IP and TCP options not counted off
-  std::uint16_t peer_window = 0;  // of the segment that completes it, not scaled
-  bool window_scaling = false;
-  std::uint8_t peer_scale = 0, local_scale = 0;
-  bool sack = false, timestamps = false, ecn = false;
-  std::uint32_t peer_ts_value = 0;  // newest TSval of the peer
-  std::uint32_t ts_offset = 0;      // our timestamps are milliseconds plus this (keyed)
-  time::Instant syn_ack_sent{};     // Instant(): unknown, no RTT sample
-};
-
-// What must be remembered of a connection in TIME-WAIT (RFC 9293 3.6.1, RFC 6191).
-struct TimeWait {
-  Seq send_next, receive_next;
-  std::uint32_t receive_window = 0;  // bytes
-  std::uint8_t local_scale = 0;      // ours, for the window field
-  bool timestamps = false;
-  std::uint32_t ts_recent = 0;
-  time::Instant ts_recent_at{};
-  std::uint32_t ts_offset = 0;
-  time::Instant expires{};  // 2 MSL from now
-};
 
 class Connection {
  public:
