@@ -58,6 +58,9 @@ class Recovery {
 
   // --- Facts of the connection.
   void start(Seq initial, std::uint32_t mss, bool sack, bool timestamps, time::Instant now);
+  // What the SYN-ACK agreed to, of a connection that began with `start(iss, ...)` and SYN: what is
+  // known of RTT, timers and backoff stays. RFC 6298 5.7: RTO is 3 s if the SYN's timer went off.
+  void negotiated(std::uint32_t mss, bool sack, bool timestamps);
   void set_mss(std::uint32_t mss);
   void set_congestion_control(const CongestionControl& control, time::Instant now);
 
@@ -86,7 +89,9 @@ class Recovery {
   TimerOutcome on_timer(time::Instant now);
   std::uint32_t backoff() const;  // consecutive RTOs without progress
   time::Duration rto() const;     // with backoff
-  void path_changed();            // ICMP or PMTU: do not punish cwnd for this loss
+  // The path's MTU fell and `set_mss` was told: what is in flight in segments longer than the mss
+  // is lost and sent again, without punishing cwnd (Linux: tcp_simple_retransmit).
+  void path_changed();
 
   // --- For TCP_INFO and events.
   const CongestionWindow& window() const;
@@ -96,6 +101,9 @@ class Recovery {
   std::uint32_t total_retransmissions() const;  // segments
   std::uint64_t delivery_rate() const;          // bytes a second
   std::uint32_t reordering() const;             // segments
+  std::uint8_t ca_state() const;  // Linux: TCP_CA_Open 0, Disorder, CWR, Recovery, Loss
+  std::uint32_t delivered() const, delivered_ce() const;       // segments
+  std::uint32_t duplicate_sacks() const, reorderings() const;  // events
   time::Duration srtt() const, rtt_variance() const, min_rtt() const;
 };
 
