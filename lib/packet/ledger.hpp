@@ -11,6 +11,18 @@
 // held       waits in a queue of ours (neighbour resolution, reassembly)
 // A packet that is turned into others (a datagram into its fragments, fragments into a datagram, a
 // request into its answer) counts as delivered, and the others as generated.
+//
+// Payload of sockets. Who keeps a packet counts it as held, who lets go of it takes that back:
+//   received data   held while a receive or reassembly queue keeps it (`held.add`); taken out of
+//   the
+//                   queue it is nobody's for a moment (`held.subtract`); handed to a program it is
+//                   delivered (`delivered.add`, without freeing it). From there on the buffer is
+//                   the program's and in no account but the pool's, until the program returns it.
+//   data to send    a program's buffer that a lane takes over counts as one packet generated, held
+//                   while the send queue keeps it, and delivered when it was acknowledged or the
+//                   connection ended (`held.subtract`, `deliver`).
+//   what goes out   a segment is one generated packet, however many references to queued payload
+//                   are chained behind its header.
 #pragma once
 
 #include <atomic>

@@ -22,7 +22,34 @@ Result<std::unique_ptr<Pool>> Pool::create(const Options& options) {
                  options.name};
   }
   const std::uint32_t reserve = options.reserve != 0 ? options.reserve : options.packets / 32;
-  return std::unique_ptr<Pool>(new Pool(pool, reserve));
+  std::unique_ptr<Pool> out(new Pool(pool, reserve));
+  if (!out->number_buffers())
+    return Error{"the pool's memory lies too scattered to number its packets", options.name};
+  return out;
+}
+
+// A buffer's number is its distance from the first one in strides, rounded down. Buffers do not
+// overlap, so no two have the same; where memory has gaps, numbers are left out.
+bool Pool::number_buffers() {
+  std::vector<rte_mbuf*> all;
+  all.reserve(size());
+  rte_mempool_obj_iter(
+      pool_,
+      [](rte_mempool*, void* list, void* object, unsigned) {
+        static_cast<std::vector<rte_mbuf*>*>(list)->push_back(static_cast<rte_mbuf*>(object));
+      },
+      &all);
+  const auto [first, last] = std::minmax_element(all.begin(), all.end());
+  const std::uint64_t stride = pool_->header_size + pool_->elt_size + pool_->trailer_size;
+  lowest_ = reinterpret_cast<const char*>(*first);
+  per_stride_ = ~std::uint64_t{0} / stride + 1;
+  constexpr std::uint64_t kMostGaps = 64;  // a sparse table of pointers is cheap
+  const std::uint64_t numbers = std::uint64_t{index_of(*last)} + 1;
+  if (numbers > kMostGaps * size()) return false;
+  by_index_.assign(numbers, nullptr);
+  for (rte_mbuf* const mbuf : all)
+    by_index_[index_of(mbuf)] = mbuf;
+  return true;
 }
 
 Pool::~Pool() {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "packet/burst.hpp"
@@ -41,6 +42,17 @@ class Pool {
   // An empty packet with full headroom and zeroed Meta; empty handle if there is none (counted).
   Packet allocate(Priority priority = Priority::Data);
 
+  // Numbers that name buffers without a pointer: below `index_limit`, not all are in use. `at`
+  // gives nullptr for a number that names none; any thread.
+  std::uint32_t index_of(const rte_mbuf* mbuf) const {
+    const auto offset = static_cast<std::uint64_t>(reinterpret_cast<const char*>(mbuf) - lowest_);
+    return static_cast<std::uint32_t>(static_cast<Wide>(offset) * per_stride_ >> 64);
+  }
+  rte_mbuf* at(std::uint32_t index) const {
+    return index < by_index_.size() ? by_index_[index] : nullptr;
+  }
+  std::uint32_t index_limit() const { return static_cast<std::uint32_t>(by_index_.size()); }
+
   rte_mempool* raw() const { return pool_; }  // for queue set-up of ports
   std::uint32_t size() const { return pool_->size; }
   std::uint32_t available() const { return rte_mempool_avail_count(pool_); }
@@ -52,11 +64,16 @@ class Pool {
 
  private:
   Pool(rte_mempool* pool, std::uint32_t reserve) : pool_(pool), reserve_(reserve) {}
+  __extension__ typedef unsigned __int128 Wide;
   bool only_reserve_left();
+  bool number_buffers();
 
   rte_mempool* pool_;
   std::uint32_t reserve_;
   bool missing_excused_ = false;
+  const char* lowest_ = nullptr;  // the buffer that lies first in memory
+  std::uint64_t per_stride_ = 0;  // 2^64 over the distance of neighbours, rounded up
+  std::vector<rte_mbuf*> by_index_{};
   std::atomic<bool> low_{false};  // the reserve is near
   std::atomic<std::uint32_t> since_count_{0};
   std::atomic<std::uint64_t> exhausted_{0};  // lanes may share a pool

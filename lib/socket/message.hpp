@@ -40,35 +40,50 @@ struct BufferRef {
   static constexpr std::uint32_t kNone = 0xffffffff;
 };
 
+// `program` names the socket in the program's own numbers, chosen by it; events carry it back. A
+// socket on the lane is named by `handle`, which Opened and Accepted tell; it is that lane's alone.
+// `cookie` of Listen, Connect and Open: the Ticket of Ports where `local.port` is bound, else 0.
 enum class RequestKind : std::uint8_t {
-  // `program` names the socket in the program's own numbers; `handle` names it on the lane.
-  Open,        // makes a datagram, ping, raw or packet endpoint, or a connection-to-be; -> Opened
-  Listen,      // (program, local, value = backlog) on every lane; -> Opened
-  Connect,     // (program, local, peer): makes a connection, -> Opened, then Connected or Failed
-  SetPeer,     // connected datagram socket; peer.port 0 dissolves
-  Send,        // stream: buffer; flags
-  SendTo,      // datagram: buffer, peer; kMore: continues with the next message (one datagram)
-  Consumed,    // value = bytes that the program has read: the window opens
-  Return,      // buffer goes back to the pool (may be joined to Consumed)
-  SetOption,   // option, value (net.ipv4 and SOL_* as numbers of `Option`)
-  Shutdown,    // value = SHUT_RD.. of POSIX
-  Close,       // value != 0: linger time in ms; flags kAbort: reset
-  Accepted,    // the program has taken one connection off the listener's queue
-  Query,       // value = QueryKind; buffer receives the answer; -> Answer
+  Open,       // datagram, ping, raw, packet: to every lane. local (port 0: not bound, may only
+              // send after it is), peer (port 0: not connected; SetPeer later). raw, packet: option
+              // = protocol, packet: local.device. -> Opened
+  Listen,     // to every lane: local, cookie, value = backlog -> Opened; again: a new backlog
+  Connect,    // to any lane: local (address any: by route; port 0: ephemeral), peer -> Opened from
+              // the lane that owns the flow, then Connected or Failed. Options before Opened:
+              // SetOption with handle 0 and `program`, sent to the same lane before Connect
+  SetPeer,    // to every lane: local (an address from now on), peer; peer.port 0 dissolves
+  Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
+  SendTo,     // datagram, to one lane: buffer, kMore: it goes on in the next message. In the first
+              // one: peer (port 0: the connected one), local (address, device: where to send from,
+              // IP_PKTINFO), option = ControlData
+  Consumed,   // stream: value = bytes that the program has read: the window opens. May carry a
+              // buffer to return
+  Return,     // a buffer of a Data event goes back; datagram: handle too, its charge ends
+  SetOption,  // option and value: socket/options.hpp. To every lane where the socket stands
+  Shutdown,   // value = SHUT_RD.. of POSIX
+  Close,      // -> Closed, at once but for lingering: value = linger time in ms + 1 (0: no linger;
+              // stream: Closed comes when all was acknowledged). kAbort: reset
+  Accepted,   // the program has taken a connection off the listener's queue (its handle)
+  Query,      // value = QueryKind -> Answer
 };
 
 enum class EventKind : std::uint8_t {
-  Opened,      // handle of `program`'s socket on this lane
-  Connected,   // local, peer
-  Accepted,    // a new connection: handle; listener in `program`; local, peer
-  Data,        // buffer; stream: in order; datagram: peer is the sender, kMore: the datagram goes on
+  Opened,     // handle of `program`'s socket on this lane
+  Connected,  // local, peer; value = bytes of send credit
+  Accepted,   // a new connection: handle; listener in `program`; local, peer; value = send credit.
+              // Later events of it carry program 0 until SetOption, Send, ... named one: any
+              // request with its handle and a program number adopts that number
+  Data,       // buffer; stream: in order. Datagram: peer is the sender, local where it was sent to
+              // and the device it came in on, option = ControlData, kMore: it goes on; option and
+              // addresses stand in the first message. kTruncated: never set by lanes
   EndOfStream,
-  Space,       // value = bytes of send buffer that came free
-  Failed,      // value = errno: the socket's pending error
-  SoftError,   // value = errno (IP_RECVERR and connected datagram sockets): peer, buffer may quote
-  Urgent,      // value = offset of the mark from the next unread byte
-  Closed,      // the handle is gone; answers Close, or the lane gave it up
-  Answer,      // to Query
+  Space,      // value = bytes of send credit more
+  Failed,     // value = errno: the socket's pending error
+  SoftError,  // value = errno, option = ICMP type | code << 8 | rest's low half << 16, peer = where
+              // the packet went, local.address = who says so
+  Urgent,     // value = offset of the mark from the next unread byte
+  Closed,     // the handle is gone; answers Close, or the lane gave it up after Failed
+  Answer,     // to Query: option = errno; value; buffer where the query wants one
 };
 
 namespace message_flag {
@@ -76,12 +91,26 @@ inline constexpr std::uint8_t kMore = 1, kUrgent = 2, kAbort = 4, kPushLater = 8
                               kOutOfBand = 32;
 }
 
+// What goes along with a datagram, in Message.option.
+struct ControlData {
+  std::uint8_t tos = 0, ttl = 0;
+  bool has_tos = false, has_ttl = false;
+
+  constexpr std::uint32_t packed() const {
+    return tos | std::uint32_t{ttl} << 8 | (has_tos ? 1u << 16 : 0) | (has_ttl ? 1u << 17 : 0);
+  }
+  static constexpr ControlData of(std::uint32_t packed) {
+    return {static_cast<std::uint8_t>(packed), static_cast<std::uint8_t>(packed >> 8),
+            (packed >> 16 & 1) != 0, (packed >> 17 & 1) != 0};
+  }
+};
+
 struct Message {
-  std::uint8_t kind = 0;       // RequestKind or EventKind
+  std::uint8_t kind = 0;  // RequestKind or EventKind
   std::uint8_t flags = 0;
   Kind socket_kind = Kind::Stream;
   std::uint8_t spare = 0;
-  std::uint32_t program = 0;   // the program's number of the socket
+  std::uint32_t program = 0;  // the program's number of the socket
   Handle handle{};
   BufferRef buffer{};
   Endpoint local{};
@@ -89,7 +118,7 @@ struct Message {
   std::uint32_t option = 0;
   std::uint32_t spare2 = 0;
   std::uint64_t value = 0;
-  std::uint64_t cookie = 0;    // comes back with Answer
+  std::uint64_t cookie = 0;  // comes back with Answer
 };
 static_assert(sizeof(Message) == 64);
 static_assert(std::is_trivially_copyable_v<Message>);
