@@ -46,7 +46,8 @@ void add_devices(const Context& context, std::vector<std::string>& lines) {
     if (device->loopback()) {
       if (!device->admin_up()) lines.push_back(set + " down");
     } else {
-      lines.push_back(set + " address " + device->mac().text() + " mtu " +
+      const bool has_mac = device->link_layer() == device::LinkLayer::Ethernet;
+      lines.push_back(set + (has_mac ? " address " + device->mac().text() : "") + " mtu " +
                       std::to_string(device->mtu()) +
                       (device->promiscuous() ? " promisc on" : " promisc off") +
                       (device->all_multicast() ? " allmulticast on" : " allmulticast off") +

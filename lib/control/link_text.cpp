@@ -12,6 +12,7 @@ constexpr std::string_view kBroadcastMac = "ff:ff:ff:ff:ff:ff";
 constexpr std::string_view kZeroMac = "00:00:00:00:00:00";
 
 std::string_view link_type(const device::Device& device) {
+  if (device.link_layer() == device::LinkLayer::None) return "none";
   return device.loopback() ? "loopback" : "ether";
 }
 
@@ -81,6 +82,9 @@ std::vector<std::string> flags_of(const device::Device& device) {
   if (device.admin_up() && !device.link_up()) flags.emplace_back("NO-CARRIER");
   if (device.loopback()) {
     flags.emplace_back("LOOPBACK");
+  } else if (device.link_layer() == device::LinkLayer::None) {
+    for (const char* flag : {"POINTOPOINT", "MULTICAST", "NOARP"})
+      flags.emplace_back(flag);
   } else {
     flags.emplace_back("BROADCAST");
     flags.emplace_back("MULTICAST");
@@ -102,8 +106,9 @@ std::string link_heading(const device::Device& device, bool with_mode) {
 }
 
 std::string link_address_line(const device::Device& device, const Format& format) {
-  std::string out = "    link/" + std::string(link_type(device)) + ' ' + device.mac().text() +
-                    " brd " + std::string(broadcast_mac(device));
+  std::string out = "    link/" + std::string(link_type(device)) + ' ';
+  if (device.link_layer() != device::LinkLayer::None)
+    out += device.mac().text() + " brd " + std::string(broadcast_mac(device));
   if (format.details) {
     out += " promiscuity " + std::to_string(device.promiscuous()) + "  allmulti " +
            std::to_string(device.all_multicast()) + " minmtu " + std::to_string(device.min_mtu()) +
@@ -163,8 +168,10 @@ Json link_json(const device::Device& device, const Format& format, bool with_mod
   if (with_mode) json["linkmode"] = "DEFAULT";
   json["group"] = "default";
   json["link_type"] = link_type(device);
-  json["address"] = device.mac().text();
-  json["broadcast"] = broadcast_mac(device);
+  if (device.link_layer() != device::LinkLayer::None) {
+    json["address"] = device.mac().text();
+    json["broadcast"] = broadcast_mac(device);
+  }
   if (format.details) {
     json["promiscuity"] = device.promiscuous() ? 1 : 0;
     json["allmulti"] = device.all_multicast() ? 1 : 0;

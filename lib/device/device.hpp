@@ -22,6 +22,9 @@ inline constexpr unsigned kMaxDevices = 64;  // indexes 0..63; what users see is
 inline constexpr unsigned kMaxQueues = 16;   // one a lane
 
 enum class Kind : std::uint8_t { Port, Loopback, Memory };
+// What stands in front of the IP header on the device's wire. None: nothing, and the device has no
+// neighbours (Linux: ARPHRD_NONE, IFF_NOARP), as a tun device.
+enum class LinkLayer : std::uint8_t { Ethernet, None };
 
 // Written by the lane that owns the queue, read by the control core.
 struct alignas(64) QueueCounters {
@@ -39,7 +42,8 @@ struct Statistics {
 
 class Device {
  public:
-  Device(Kind kind, std::string name) : kind_(kind), name_(std::move(name)) {}
+  Device(Kind kind, std::string name, LinkLayer link_layer = LinkLayer::Ethernet)
+      : kind_(kind), link_layer_(link_layer), name_(std::move(name)) {}
   virtual ~Device() = default;
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
@@ -59,6 +63,8 @@ class Device {
   bool all_multicast() const { return all_multicast_.load(std::memory_order_relaxed); }
   bool gone() const { return gone_.load(std::memory_order_relaxed); }  // unplugged
   bool loopback() const { return kind_ == Kind::Loopback; }
+  LinkLayer link_layer() const { return link_layer_; }
+  bool has_neighbours() const { return !loopback() && link_layer_ == LinkLayer::Ethernet; }
 
   // Control core. Each leaves the device unchanged where it returns an error.
   virtual Result<> set_admin_up(bool up);
@@ -76,11 +82,11 @@ class Device {
   virtual std::string driver() const { return "memory"; }
 
   // Data path, lane's own queue. `receive` appends up to `burst.room()` frames (data() at the
-  // Ethernet header, Meta reset, input_device set), counts them in the queue's counters, and
-  // returns how many. `transmit` takes frames from the front and returns how many it took; the rest
-  // stays.
-  // `prepare` comes before the first `transmit` of a burst: it makes the frames such as the device
-  // can send (padded, in one piece) and drops by name those it never can.
+  // Ethernet header, or at the IP header where there is no link layer; Meta reset, input_device
+  // set), counts them in the queue's counters, and returns how many. `transmit` takes frames from
+  // the front and returns how many it took; the rest stays. `prepare` comes before the first
+  // `transmit` of a burst: it makes the frames such as the device can send (padded, in one piece)
+  // and drops by name those it never can.
   virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
   virtual void prepare(packet::Turn& /*turn*/, packet::Burst& /*burst*/) {}
   virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;
@@ -111,6 +117,7 @@ class Device {
   }
 
   const Kind kind_;
+  const LinkLayer link_layer_;
   const std::string name_;
   std::uint16_t index_ = packet::kNoDevice;
   std::atomic<std::uint64_t> mac_{0};

@@ -10,18 +10,32 @@ MemoryPort::MemoryPort(std::string name, MacAddress mac, std::uint32_t mtu)
   publish_link(true);
 }
 
+MemoryPort::MemoryPort(std::string name, LinkLayer link_layer, std::uint32_t mtu)
+    : Device(Kind::Memory, std::move(name), link_layer) {
+  publish_mtu(mtu);
+  publish_link(true);
+}
+
 MemoryPort::~MemoryPort() {
-  for (auto* list : {&inbound_, &outbound_}) {
-    for (packet::Packet& frame : *list)
-      rte_pktmbuf_free(frame.release());
-  }
+  for (packet::Packet& frame : inbound_)
+    rte_pktmbuf_free(frame.release());
+  for (Sent& sent : outbound_)
+    rte_pktmbuf_free(sent.frame.release());
 }
 
 packet::Packet MemoryPort::take() {
-  if (outbound_.empty()) return packet::Packet();
-  packet::Packet frame = std::move(outbound_.front());
+  return take_sent().frame;
+}
+
+MemoryPort::Sent MemoryPort::take_sent() {
+  if (outbound_.empty()) return Sent{};
+  Sent sent = std::move(outbound_.front());
   outbound_.pop_front();
-  return frame;
+  return sent;
+}
+
+void MemoryPort::prepare(packet::Turn& turn, packet::Burst& /*burst*/) {
+  now_ = turn.now;
 }
 
 unsigned MemoryPort::receive(unsigned queue, packet::Burst& burst) {
@@ -47,7 +61,7 @@ unsigned MemoryPort::transmit(unsigned queue, packet::Burst& burst) {
   while (count < burst.size() && outbound_.size() < ring_size_) {
     packet::Packet frame = burst.take(count++);
     bytes += frame.length();
-    outbound_.push_back(std::move(frame));
+    outbound_.push_back(Sent{std::move(frame), now_});
   }
   burst.remove_front(count);
   counters(queue).tx_packets.add(count);

@@ -13,6 +13,8 @@ namespace linnet::device {
 class MemoryPort final : public Device {
  public:
   MemoryPort(std::string name, MacAddress mac, std::uint32_t mtu = 1500);
+  // A port whose packets are IP datagrams without a link layer.
+  MemoryPort(std::string name, LinkLayer link_layer, std::uint32_t mtu = 1500);
   ~MemoryPort() override;
 
   // Puts a frame where the stack will receive it. The packet must come from a pool that outlives
@@ -20,6 +22,12 @@ class MemoryPort final : public Device {
   void inject(packet::Packet&& frame) { inbound_.push_back(std::move(frame)); }
   // The next frame that the stack sent; empty handle if there is none.
   packet::Packet take();
+  // Likewise, with the time of the turn that sent it.
+  struct Sent {
+    packet::Packet frame{};
+    time::Instant at{};
+  };
+  Sent take_sent();
   std::size_t outbound() const { return outbound_.size(); }
   std::size_t inbound() const { return inbound_.size(); }
 
@@ -28,11 +36,13 @@ class MemoryPort final : public Device {
   void set_link(bool up) { publish_link(up); }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
+  void prepare(packet::Turn& turn, packet::Burst& burst) override;
   unsigned transmit(unsigned queue, packet::Burst& burst) override;
 
  private:
   std::deque<packet::Packet> inbound_;
-  std::deque<packet::Packet> outbound_;
+  std::deque<Sent> outbound_;
+  time::Instant now_{};  // of the turn that sends
   std::size_t ring_size_ = 1 << 20;
 };
 

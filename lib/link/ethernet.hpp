@@ -55,6 +55,11 @@ class EthernetOutput {
     transmitter_.send(turn, device, std::move(packet));
   }
 
+  // For a device without a link layer: the packet goes as it is.
+  void send_plain(packet::Turn& turn, std::uint16_t device, packet::Packet&& packet) {
+    transmitter_.send(turn, device, std::move(packet));
+  }
+
   // As `send` for the packets [first, last) of a burst, which all go to one neighbour; the burst
   // gives them up.
   void send_all(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,

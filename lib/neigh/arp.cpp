@@ -31,7 +31,7 @@ bool is_gratuitous(const wire::ArpPacket& arp) {
 
 void ArpSender::send(packet::Turn& turn, const Fields& fields) {
   const device::Device* const device = devices_.at(fields.device);
-  if (device == nullptr || device->loopback()) return;
+  if (device == nullptr || !device->has_neighbours()) return;
   packet::Packet packet = turn.generate(packet::Pool::Priority::Control);
   if (!packet) return;
   const wire::ArpPacket arp{.hardware_type = be16(wire::kArpEthernet),

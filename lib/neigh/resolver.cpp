@@ -81,7 +81,7 @@ bool Resolver::usable(Turn& turn, std::uint32_t index, std::uint64_t key, Publis
 // Next hops that need no neighbour.
 bool Resolver::special_header(const packet::Meta& meta, PublishedHeader& out) const {
   const device::Device* const device = system_.devices().at(meta.output_device);
-  if (device == nullptr) return false;
+  if (device == nullptr || device->link_layer() == device::LinkLayer::None) return false;
   MacAddress destination;
   if (!device->loopback()) {
     if (meta.next_hop.is_limited_broadcast())
@@ -104,6 +104,9 @@ void Resolver::used_stale(Turn& turn, std::uint32_t index, std::uint64_t key) {
 }
 
 void Resolver::without_header(Turn& turn, Packet&& packet) {
+  const device::Device* const device = system_.devices().at(packet.meta().output_device);
+  if (device != nullptr && device->link_layer() == device::LinkLayer::None)
+    return output_.send_plain(turn, device->index(), std::move(packet));
   if (owner_ != nullptr) return owner_->cache.resolve(turn, std::move(packet));
   packet.meta().hop = nullptr;  // valid in this turn only
   hand_over(turn, MessageKind::OutputPacket, std::move(packet));

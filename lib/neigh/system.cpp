@@ -102,6 +102,10 @@ Result<> System::check_target(std::uint16_t device, Ipv4Address address) const {
   if (found->loopback()) {
     return Error{"Invalid argument: the loopback device has no neighbours", found->name()};
   }
+  if (!found->has_neighbours()) {
+    return Error{"Invalid argument: a device without a link layer has no neighbours",
+                 found->name()};
+  }
   if (address.is_any() || address.is_multicast() || address.is_limited_broadcast())
     return Error{"Invalid argument: not a neighbour's address", address.text()};
   return Ok{};
@@ -213,7 +217,7 @@ Result<> System::probe_address(std::uint16_t device, Ipv4Address address) {
 Result<> System::announce_address(std::uint16_t device, Ipv4Address address) {
   if (settings_.arp_notify.load(std::memory_order_relaxed) == 0) return Ok{};
   const device::Device* const found = devices_.at(device);
-  if (found == nullptr || found->loopback()) return Ok{};
+  if (found == nullptr || !found->has_neighbours()) return Ok{};
   return post({.kind = MessageKind::AnnounceAddress, .device = device, .address = address});
 }
 

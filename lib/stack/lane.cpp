@@ -10,6 +10,7 @@
 #include "ip/output.hpp"
 #include "ip/reassembly.hpp"
 #include "link/ethernet.hpp"
+#include "link/plain.hpp"
 #include "neigh/resolver.hpp"
 #include "stack/drops.hpp"
 #include "stack/lane_state.hpp"
@@ -129,7 +130,10 @@ unsigned LaneState::receive(Turn& turn, device::Device& device, Burst& burst) {
   if (count == 0) return 0;
   ledger.received.add(count);
   statistics.bursts.add();
-  ethernet_input.input(turn, device, burst);
+  if (device.link_layer() == device::LinkLayer::Ethernet) [[likely]]
+    ethernet_input.input(turn, device, burst);
+  else
+    link::plain_input(turn, device, burst, packet::Stage::of<&ip::Input::input>(input));
   return count;
 }
 
