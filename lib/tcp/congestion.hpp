@@ -44,7 +44,6 @@ struct alignas(8) CongestionState {
 
 class CongestionControl {
  public:
-  virtual ~CongestionControl() = default;
   virtual std::string_view name() const = 0;  // as TCP_CONGESTION has it
   virtual void start(CongestionState&, CongestionWindow&, time::Instant now) const = 0;
   // Every ACK that delivered something, outside of recovery (`in_recovery` false) and in it.
@@ -62,6 +61,9 @@ class CongestionControl {
                        time::Instant now) const = 0;
   // The algorithm sets cwnd itself in recovery, PRR is not used (BBR).
   virtual bool owns_recovery() const { return false; }
+
+ protected:
+  ~CongestionControl() = default;  // they live for ever
 };
 
 // "reno", "cubic", "bbr", "dctcp"; nullptr: there is none of that name. They live for ever.

@@ -12,6 +12,10 @@
 
 #include "tcp/congestion.hpp"
 #include "tcp/counters.hpp"
+#include "tcp/delivery_rate.hpp"
+#include "tcp/rack.hpp"
+#include "tcp/rtt.hpp"
+#include "tcp/scoreboard.hpp"
 #include "tcp/sequence.hpp"
 #include "tcp/settings.hpp"
 #include "time/instant.hpp"
@@ -20,7 +24,6 @@ namespace linnet::tcp {
 
 using RecoverySettings = Settings;  // net.ipv4.tcp_*: reordering, early_retrans, frto, rto_min, ...
 using RecoveryCounters = Counters;  // Linux's TcpExt names
-class SentPool;                     // records of sent ranges, one pool a lane, no heap on the way
 
 // An acceptable ACK, as the connection has judged it (RFC 5961 section 5 passed).
 struct AckEvent {
@@ -31,6 +34,7 @@ struct AckEvent {
   bool carries_data = false;    // the segment has data: no duplicate ACK
   bool window_changed = false;  // likewise
   bool ecn_echo = false;
+  bool more_to_send = false;  // unsent data waits that the peer's window admits (RFC 5682 2 b)
 };
 
 struct AckOutcome {
@@ -54,10 +58,13 @@ class Recovery {
  public:
   Recovery(SentPool& pool, const RecoverySettings& settings, RecoveryCounters& counters,
            const CongestionControl& control);
-  ~Recovery();
+  // Whatever is still in flight is forgotten.
+  ~Recovery() = default;
 
   // --- Facts of the connection.
-  void start(Seq initial, std::uint32_t mss, bool sack, bool timestamps, time::Instant now);
+  // `initial`: the first number that will be sent. `syn`: it is a SYN's; `negotiated` follows.
+  void start(Seq initial, std::uint32_t mss, bool sack, bool timestamps, time::Instant now,
+             bool syn = false);
   // What the SYN-ACK agreed to, of a connection that began with `start(iss, ...)` and SYN: what is
   // known of RTT, timers and backoff stays. RFC 6298 5.7: RTO is 3 s if the SYN's timer went off.
   void negotiated(std::uint32_t mss, bool sack, bool timestamps);
@@ -66,7 +73,8 @@ class Recovery {
 
   // --- Sending. A range that was sent, first time or again; SYN and FIN take one.
   // False: no record is free, the range must not be sent now.
-  [[nodiscard]] bool can_record() const;
+  [[nodiscard]] bool can_record() const { return board_.room(); }
+  // New ranges follow each other without a gap.
   void on_transmit(SeqRange range, time::Instant now, bool retransmission);
   // The program had no more to send though the window was open (delivery rate, RFC 9438 4.2).
   void set_app_limited();
@@ -81,7 +89,10 @@ class Recovery {
   std::uint32_t send_allowance() const;
   // By pacing: not before this instant (Instant() : now).
   time::Instant pacing_release() const;
-  bool in_recovery() const;
+  // In fast recovery or after a timeout.
+  bool in_recovery() const { return phase_ == Phase::Recovery || phase_ == Phase::Loss; }
+  // What a tail loss probe repeats where there is no new data: the last segment in flight.
+  std::optional<SeqRange> probe_range() const;
 
   // --- Timers: one deadline at a time; `Instant::never()` when nothing is in flight.
   time::Instant deadline() const;
@@ -94,17 +105,124 @@ class Recovery {
   void path_changed();
 
   // --- For TCP_INFO and events.
-  const CongestionWindow& window() const;
-  const CongestionControl& control() const;
+  const CongestionWindow& window() const { return window_; }
+  const CongestionControl& control() const { return *control_; }
   std::uint32_t in_flight() const;  // bytes (RFC 6675 pipe)
-  std::uint32_t sacked_bytes() const, lost_bytes() const, retransmitted_bytes() const;
-  std::uint32_t total_retransmissions() const;  // segments
-  std::uint64_t delivery_rate() const;          // bytes a second
-  std::uint32_t reordering() const;             // segments
-  std::uint8_t ca_state() const;  // Linux: TCP_CA_Open 0, Disorder, CWR, Recovery, Loss
-  std::uint32_t delivered() const, delivered_ce() const;       // segments
-  std::uint32_t duplicate_sacks() const, reorderings() const;  // events
-  time::Duration srtt() const, rtt_variance() const, min_rtt() const;
+  std::uint32_t sacked_bytes() const { return sack_ ? board_.sacked() : reno_sacked_; }
+  std::uint32_t lost_bytes() const { return board_.lost(); }
+  std::uint32_t retransmitted_bytes() const { return board_.retransmitted(); }    // in flight again
+  std::uint32_t total_retransmissions() const { return total_retransmissions_; }  // segments
+  std::uint64_t delivery_rate() const { return rate_.rate(); }                    // bytes a second
+  bool delivery_rate_app_limited() const { return rate_.app_limited(); }
+  std::uint32_t reordering() const { return rack_.reordering(); }  // segments
+  std::uint8_t ca_state() const;    // Linux: TCP_CA_Open 0, Disorder, CWR, Recovery, Loss
+  std::uint32_t delivered() const;  // segments
+  std::uint32_t delivered_ce() const { return delivered_ce_; }        // segments
+  std::uint32_t duplicate_sacks() const { return duplicate_sacks_; }  // events
+  std::uint32_t reorderings() const { return rack_.times_reordered(); }
+  time::Duration srtt() const { return rtt_.srtt(); }
+  time::Duration rtt_variance() const { return rtt_.variance(); }
+  time::Duration min_rtt() const { return rtt_.min_rtt(); }
+  // Steps over records since the start, for tests of cost.
+  std::uint64_t steps() const { return board_.steps(); }
+
+ private:
+  // Linux's TCP_CA_Open (and Disorder), CWR, Recovery and Loss.
+  enum class Phase : std::uint8_t { Open, Reduced, Recovery, Loss };
+
+  static constexpr time::Duration kNoRtt = time::Duration::nanoseconds(-1);
+  // An ACK while it is worked on (recovery_ack.cpp).
+  struct Ack {
+    const AckEvent& event;
+    time::Instant now;
+    Seq prior_una;
+    AckOutcome out{};
+    RateSample sample{};
+    bool newly_sacked = false;
+    bool original = false;       // data that was never sent again is delivered
+    bool retransmitted = false;  // data that was sent again is cumulatively acked
+    bool duplicate = false;      // RFC 5681 section 2
+    bool probe_dsack = false;    // a D-SACK of what the loss probe repeated
+    time::Duration rtt_oldest = kNoRtt, rtt_newest = kNoRtt, rtt_sack = kNoRtt;
+  };
+  void take_sack(Ack& ack);
+  void take_block(Ack& ack, SeqRange block);
+  void take_dsack(Ack& ack, SeqRange block);
+  void deliver(Ack& ack, const SentRecord& record, SeqRange part);
+  void advance(Ack& ack);
+  void sample_rtt(Ack& ack);
+  void judge_probe(Ack& ack);
+  void take_duplicate(Ack& ack);
+  bool syn_outstanding() const { return syn_ && una_ == initial_; }
+
+  // The phases (recovery_phase.cpp).
+  void react(Ack& ack);
+  void react_recovered(Ack& ack);  // SND.UNA has reached high_
+  void react_open(Ack& ack);
+  void react_recovery(Ack& ack);
+  void react_loss(Ack& ack);
+  bool react_frto(Ack& ack);
+  void find_losses(Ack& ack);
+  void mark_head_lost(std::uint32_t bytes);
+  void begin_reduction(time::Instant now);
+  void enter_recovery(Ack& ack);
+  void enter_reduced(Ack& ack);
+  void enter_loss(time::Instant now);
+  void end_reduction();
+  void init_undo();
+  bool may_undo(const Ack& ack) const;
+  bool delayed(const Ack& ack) const;
+  void undo(bool unmark, time::Instant now);
+  std::uint32_t current_ssthresh() const;
+  void reduce_proportionally(const Ack& ack);
+  void control_congestion(Ack& ack);
+
+  // Timers (recovery_timer.cpp).
+  void arm_retransmission(time::Instant now);
+  void arm_probe(time::Instant now);
+  void arm_after_ack(const Ack& ack);
+  bool probe_allowed() const;
+  void mark_transmitted_again(SeqRange range, time::Instant now);
+  void validate_window(time::Instant now);
+  void restart_after_idle(time::Instant now);
+
+  const Settings& settings_;
+  Counters& counters_;
+  const CongestionControl* control_;
+  Scoreboard board_;
+  CongestionWindow window_;
+  RttEstimator rtt_;
+  Rack rack_;
+  DeliveryRate rate_;
+
+  Seq initial_, una_, nxt_;
+  Seq high_;         // SND.NXT when the phase began (RFC 6582's recover)
+  Seq undo_marker_;  // SND.UNA then
+  Seq probe_end_;    // SND.NXT when a loss probe was sent
+  Seq usage_end_;    // SND.NXT when the use of cwnd was last judged
+  bool sack_ = false, timestamps_ = false, syn_ = false;
+  bool undo_valid_ = false;
+  bool probe_active_ = false, probe_due_ = false, probe_repeated_ = false;
+  bool frto_ = false, frto_new_data_ = false;
+  bool reneging_suspected_ = false;
+  Phase phase_ = Phase::Open;
+  std::uint16_t duplicates_ = 0;            // ACKs in a row, without SACK
+  std::uint8_t backoff_ = 0;                // exponent of the RTO
+  std::uint8_t timeouts_ = 0;               // without progress
+  std::int32_t undo_retransmissions_ = -1;  // segments that D-SACKs have yet to explain; -1: none
+  std::uint32_t prior_cwnd_ = 0, prior_ssthresh_ = 0;
+  std::uint32_t reduction_cwnd_ = 0, prr_delivered_ = 0, prr_out_ = 0;
+  std::uint32_t reno_sacked_ = 0;  // bytes that duplicate ACKs stand for, without SACK
+  std::uint32_t max_out_ = 0;      // most bytes in flight while usage was judged
+  std::uint32_t used_ = 0;
+  std::uint32_t total_retransmissions_ = 0, duplicate_sacks_ = 0, delivered_ce_ = 0;
+  time::Instant last_sent_{}, last_event_{}, used_at_{};
+  time::Instant first_retransmission_{};  // of this phase (Eifel); Instant(): none
+  time::Instant retransmission_at_ = time::Instant::never();
+  time::Instant probe_at_ = time::Instant::never();
+  time::Instant reordering_at_ = time::Instant::never();
+  time::Instant pacing_at_{};
+  CongestionState control_state_;
 };
 
 }  // namespace linnet::tcp

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How fast data reaches the peer (draft-cheng-iccrg-delivery-rate-estimation; Linux: tcp_rate.c):
+// bytes delivered between the sending of a segment and the ACK of it, over the longer of the times
+// that sending and acknowledging them took.
+#pragma once
+
+#include <cstdint>
+
+#include "tcp/congestion.hpp"
+#include "tcp/sent_pool.hpp"
+
+namespace linnet::tcp {
+
+class DeliveryRate {
+ public:
+  // Writes into `record` what the connection has delivered now. `idle`: nothing is in flight.
+  void on_sent(SentRecord& record, bool idle, time::Instant now);
+  // `part` of `record` is delivered, for the first time.
+  void on_delivered(const SentRecord& record, SeqRange part, time::Instant now);
+  // Delivered, but which record is not known yet (duplicate ACKs without SACK).
+  void on_anonymous(std::uint32_t bytes, time::Instant now);
+  // It is known now, and was counted again.
+  void take_back(std::uint32_t bytes) { delivered_ -= bytes; }
+  // Ends an ACK: fills the rate's part of `sample`.
+  void finish(RateSample& sample, time::Duration min_rtt, time::Instant now);
+  // `in_flight` bytes, and the program has no more.
+  void set_app_limited(std::uint32_t in_flight);
+  bool app_limited() const { return app_limited_until_ != 0; }
+
+  std::uint64_t delivered() const { return delivered_; }
+  // Bytes a second, of the last sample that was not held back by the program.
+  std::uint64_t rate() const { return rate_; }
+
+ private:
+  std::uint64_t delivered_ = 0;
+  std::uint64_t app_limited_until_ = 0;  // a total of delivered_; 0: not limited
+  std::uint64_t next_round_ = 0;
+  std::uint64_t rate_ = 0;
+  time::Instant delivered_at_{}, first_sent_{};
+  bool rate_limited_ = false;
+  // Of the ACK under work: the newest segment that it delivered.
+  bool seen_ = false, seen_limited_ = false;
+  std::uint64_t seen_delivered_ = 0;
+  time::Instant seen_delivered_at_{}, seen_sent_{}, seen_first_{};
+  Seq seen_end_{};
+};
+
+}  // namespace linnet::tcp

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tcp/rack.hpp"
+
+#include <algorithm>
+
+namespace linnet::tcp {
+namespace {
+
+// RFC 8985 6.2 step 4: a widened window is kept for so many recoveries.
+constexpr std::uint8_t kPersist = 16;
+
+}  // namespace
+
+void Rack::start(Seq una, const Settings& settings) {
+  *this = Rack();
+  highest_sacked_ = una;
+  reordering_ = settings.tcp_reordering;
+}
+
+void Rack::on_delivered(const SentRecord& record, SeqRange part, bool has_echo,
+                        time::Instant echoed_at, time::Duration min_rtt, time::Instant now) {
+  const time::Duration rtt = now - record.sent;
+  if (record.retransmitted) {
+    // Which of the transmissions was it? Too early for the last one.
+    if (has_echo ? echoed_at + time::Duration::milliseconds(1) <= record.sent : rtt < min_rtt)
+      return;
+  }
+  rtt_ = rtt;
+  if (!valid_ || record.sent > sent_ || (record.sent == sent_ && part.end.after(end_))) {
+    sent_ = record.sent;
+    end_ = part.end;
+    valid_ = true;
+  }
+}
+
+bool Rack::detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
+                             const Settings& settings) {
+  if (part.end.after(highest_sacked_)) {
+    highest_sacked_ = part.end;
+    return false;
+  }
+  if (record.retransmitted || !part.end.before(highest_sacked_)) return false;
+  const std::uint32_t distance = (highest_sacked_ - part.begin + mss - 1) / mss;
+  reordering_ =
+      std::max(reordering_, std::min<std::uint32_t>(distance, settings.tcp_max_reordering));
+  reordering_seen_ = true;
+  ++times_reordered_;
+  return true;
+}
+
+void Rack::on_dsack(Seq una, Seq nxt) {
+  if (dsack_round_valid_ && una.before(dsack_round_)) return;
+  dsack_round_ = nxt;
+  dsack_round_valid_ = true;
+  multiplier_ = static_cast<std::uint8_t>(std::min(multiplier_ + 1, 255));
+  persist_ = kPersist;
+}
+
+void Rack::on_recovery_end() {
+  if (persist_ == 0) return;
+  if (--persist_ == 0) multiplier_ = 1;
+}
+
+time::Duration Rack::window(std::uint32_t sacked, std::uint32_t mss, bool in_recovery,
+                            time::Duration min_rtt, time::Duration srtt,
+                            const Settings& settings) const {
+  if (!reordering_seen_ || settings.tcp_recovery == 0) {
+    const bool duplicates = sacked > (reordering_ - 1) * mss;
+    if (in_recovery || duplicates) return time::Duration();
+  }
+  return std::min(min_rtt / 4 * multiplier_, srtt);
+}
+
+}  // namespace linnet::tcp

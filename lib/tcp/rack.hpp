@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RACK (RFC 8985 section 6): a segment is lost when one that was sent sufficiently later has been
+// delivered. "Sufficiently" is the reordering window, which adapts to what the path shows.
+#pragma once
+
+#include "tcp/scoreboard.hpp"
+#include "tcp/settings.hpp"
+
+namespace linnet::tcp {
+
+class Rack {
+ public:
+  void start(Seq una, const Settings& settings);
+
+  // Step 1 and 2, for each delivered part of a record. `echoed_at`: when what the peer echoes was
+  // sent.
+  void on_delivered(const SentRecord& record, SeqRange part, bool has_echo, time::Instant echoed_at,
+                    time::Duration min_rtt, time::Instant now);
+  // Step 3: a record that was never sent again is delivered behind later ones. True: the path
+  // reorders.
+  bool detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
+                         const Settings& settings);
+  // Step 4, inputs: `round_start_una` is SND.UNA; a D-SACK widens the window once a round trip.
+  void on_dsack(Seq una, Seq nxt);
+  void on_recovery_end();
+
+  // `sacked`: bytes; `in_recovery`: RACK's loss detection acts at once then.
+  time::Duration window(std::uint32_t sacked, std::uint32_t mss, bool in_recovery,
+                        time::Duration min_rtt, time::Duration srtt,
+                        const Settings& settings) const;
+
+  // Step 5: marks what is lost at `now` as lost; `lost(record)` before each. Returns when the next
+  // one would be: never(), if there is none. One step for each lost record and one more.
+  template <typename Lost>
+  time::Instant detect_loss(Scoreboard& board, time::Duration window, time::Instant now,
+                            Lost&& lost);
+
+  std::uint32_t reordering() const { return reordering_; }  // segments
+  bool reordering_seen() const { return reordering_seen_; }
+  std::uint32_t times_reordered() const { return times_reordered_; }
+
+ private:
+  // Whether the newest delivered segment was sent after one of that time and end.
+  bool sent_after(time::Instant sent, Seq end) const {
+    return sent_ > sent || (sent_ == sent && end_.after(end));
+  }
+
+  time::Instant sent_{};  // of the newest delivered segment
+  Seq end_{};
+  Seq highest_sacked_{};
+  Seq dsack_round_{};  // SND.NXT when a D-SACK last widened the window
+  time::Duration rtt_{};
+  std::uint32_t reordering_ = 3;
+  std::uint32_t times_reordered_ = 0;
+  std::uint8_t multiplier_ = 1, persist_ = 0;
+  bool valid_ = false, reordering_seen_ = false, dsack_round_valid_ = false;
+};
+
+template <typename Lost>
+time::Instant Rack::detect_loss(Scoreboard& board, time::Duration window, time::Instant now,
+                                Lost&& lost) {
+  if (!valid_) return time::Instant::never();
+  while (SentRecord* record = board.oldest()) {
+    if (!sent_after(record->sent, record->range.end)) break;
+    const time::Instant due = record->sent + rtt_ + window;
+    if (due > now) return due;
+    lost(*record);
+    board.mark_lost(*record);
+  }
+  return time::Instant::never();
+}
+
+}  // namespace linnet::tcp

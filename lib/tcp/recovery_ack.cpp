@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an ACK says: SACK and D-SACK (RFC 2018, 2883), progress, round-trip time (RFC 6298, 7323 4),
+// delivery, loss probes (RFC 8985 7.4). What it leads to is in recovery_phase.cpp.
+#include <algorithm>
+
+#include "tcp/recovery.hpp"
+
+namespace linnet::tcp {
+
+AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
+  last_event_ = now;
+  Ack ack{.event = event, .now = now, .prior_una = una_};
+  ack.sample.prior_in_flight = in_flight();
+  ack.sample.ecn_echo = event.ecn_echo;
+  if (board_.empty()) return ack.out;
+  const std::uint32_t lost_before = board_.lost();
+  if (sack_) take_sack(ack);
+  advance(ack);
+  sample_rtt(ack);
+  judge_probe(ack);
+  take_duplicate(ack);
+  react(ack);
+  ack.sample.newly_lost = board_.lost() - std::min(board_.lost(), lost_before);
+  ack.sample.in_flight = in_flight();
+  ack.sample.acked = ack.out.newly_acked;
+  rate_.finish(ack.sample, rtt_.min_rtt(), now);
+  control_congestion(ack);
+  arm_after_ack(ack);
+  return ack.out;
+}
+
+void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
+  const std::uint32_t bytes = part.length();
+  ack.sample.newly_acked += bytes;
+  rate_.on_delivered(record, part, ack.now);
+  rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
+                     rtt_.min_rtt(), ack.now);
+  if (rack_.detect_reordering(record, part, window_.mss, settings_))
+    counters_.add(timestamps_ ? Count::TCPTSReorder : Count::TCPSACKReorder);
+  if (!record.retransmitted && part.end.at_or_before(high_)) ack.original = true;
+}
+
+void Recovery::take_sack(Ack& ack) {
+  const auto blocks = ack.event.sack;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const SeqRange block = blocks[i];
+    const bool old = block.end.at_or_before(ack.event.ack);
+    const bool repeated = blocks.size() > 1 && block.begin.at_or_after(blocks[1].begin) &&
+                          block.end.at_or_before(blocks[1].end);
+    if (i == 0 && (old || repeated))
+      take_dsack(ack, block);
+    else
+      take_block(ack, block);
+  }
+}
+
+// Linux: tcp_is_sackblock_valid. What is old or beyond all that was sent says nothing.
+void Recovery::take_block(Ack& ack, SeqRange block) {
+  if (!block.begin.before(block.end) || block.end.after(nxt_) || block.begin.before(una_) ||
+      block.end.at_or_before(ack.event.ack)) {
+    counters_.add(Count::TCPSACKDiscard);
+    return;
+  }
+  block.begin = later(block.begin, ack.event.ack);
+  board_.sack(block, window_.mss, [&](const SentRecord& record) {
+    ack.newly_sacked = true;
+    if (!record.retransmitted) ack.rtt_sack = std::max(ack.rtt_sack, ack.now - record.sent);
+    deliver(ack, record, record.range);
+  });
+}
+
+// RFC 2883: the first block may tell of a segment that came twice.
+void Recovery::take_dsack(Ack& ack, SeqRange block) {
+  if (!block.begin.before(block.end) || block.end.after(nxt_)) {
+    counters_.add(Count::TCPSACKDiscard);
+    return;
+  }
+  const bool above = block.begin.at_or_after(ack.event.ack);
+  counters_.add(above ? Count::TCPDSACKOfoRecv : Count::TCPDSACKRecv);
+  const std::uint32_t segments = (block.length() + window_.mss - 1) / window_.mss;
+  counters_.add(Count::TCPDSACKRecvSegs, segments);
+  // More segments came twice than were sent twice: somebody invents them.
+  if (duplicate_sacks_ + segments > total_retransmissions_) {
+    counters_.add(Count::TCPDSACKIgnoredDubious);
+    return;
+  }
+  duplicate_sacks_ += segments;
+  ack.out.duplicate_sack = true;
+  if (probe_active_ && block.end == probe_end_) ack.probe_dsack = true;
+  rack_.on_dsack(una_, nxt_);
+  if (!undo_valid_ || undo_retransmissions_ <= 0 || !block.end.after(undo_marker_)) {
+    counters_.add(undo_valid_ ? Count::TCPDSACKIgnoredOld : Count::TCPDSACKIgnoredNoUndo);
+    return;
+  }
+  undo_retransmissions_ = std::max(undo_retransmissions_ - static_cast<std::int32_t>(segments), 0);
+}
+
+void Recovery::advance(Ack& ack) {
+  const Seq to = earlier(ack.event.ack, nxt_);
+  if (!to.after(una_)) return;
+  ack.out.advanced = true;
+  ack.out.newly_acked = to - una_;
+  board_.acknowledge(to, [&](const SentRecord& record, SeqRange part) {
+    if (record.retransmitted) ack.retransmitted = true;
+    if (record.state == SentState::Sacked) return;
+    if (!record.retransmitted) {
+      ack.rtt_oldest = std::max(ack.rtt_oldest, ack.now - record.sent);
+      ack.rtt_newest = ack.now - record.sent;
+    }
+    deliver(ack, record, part);
+  });
+  // Without SACK what was sent again hides what had come before (Linux: tcp_clean_rtx_queue).
+  if (!sack_ && ack.retransmitted) ack.original = false;
+  una_ = to;
+  timeouts_ = 0;
+  duplicates_ = 0;
+  if (reno_sacked_ != 0) {
+    const std::uint32_t counted =
+        std::min(reno_sacked_, ack.out.newly_acked - std::min(ack.out.newly_acked, window_.mss));
+    reno_sacked_ -= counted;
+    rate_.take_back(counted);
+    ack.sample.newly_acked -= std::min(ack.sample.newly_acked, counted);
+  }
+}
+
+// Karn: only what was sent once, or what a timestamp names.
+void Recovery::sample_rtt(Ack& ack) {
+  time::Duration rtt = kNoRtt;
+  if (ack.rtt_oldest != kNoRtt && !ack.retransmitted) {
+    rtt = ack.rtt_oldest;
+    ack.sample.rtt = std::max(ack.rtt_newest, time::Duration::nanoseconds(1));
+  } else if (ack.rtt_sack != kNoRtt) {
+    rtt = ack.rtt_sack;
+    ack.sample.rtt = std::max(rtt, time::Duration::nanoseconds(1));
+  } else if (ack.out.advanced && ack.event.has_timestamp_echo && ack.event.echoed_at <= ack.now) {
+    // The echo is of a clock of milliseconds.
+    rtt = std::max(ack.now - ack.event.echoed_at, time::Duration::milliseconds(1));
+  }
+  if (rtt == kNoRtt) return;
+  rtt_.sample(rtt, ack.now, settings_);
+  window_.srtt = rtt_.srtt();
+  window_.min_rtt = rtt_.min_rtt();
+  backoff_ = 0;  // RFC 6298 section 5.7: the path answers again, and how fast is known
+}
+
+// RFC 8985 section 7.4.2.
+void Recovery::judge_probe(Ack& ack) {
+  if (!probe_active_ || ack.event.ack.before(probe_end_)) return;
+  if (!probe_repeated_ || ack.probe_dsack) {
+    probe_active_ = false;
+  } else if (ack.event.ack.after(probe_end_)) {
+    // The probe repaired a loss that nothing else told of.
+    probe_active_ = false;
+    counters_.add(Count::TCPLossProbeRecovery);
+    if (phase_ == Phase::Open) {
+      prior_ssthresh_ = 0;
+      undo_valid_ = false;
+      begin_reduction(ack.now);
+      end_reduction();
+    }
+  } else if (!ack.out.advanced && !ack.newly_sacked && !ack.event.carries_data &&
+             !ack.event.window_changed) {
+    probe_active_ = false;  // an ACK for each copy: nothing was lost
+  }
+}
+
+void Recovery::take_duplicate(Ack& ack) {
+  const AckEvent& event = ack.event;
+  ack.duplicate = !ack.out.advanced && event.ack == una_ && !event.carries_data &&
+                  (ack.newly_sacked || (!event.window_changed && !ack.out.duplicate_sack));
+  if (sack_ || !ack.duplicate || board_.empty()) return;
+  duplicates_ = static_cast<std::uint16_t>(std::min(duplicates_ + 1, 0xffff));
+  // Behind a timeout they may answer what was sent again in vain.
+  if (phase_ == Phase::Loss && !nxt_.after(high_)) return;
+  // A segment left the network; which one is not known. Never all of them: one hole at least is
+  // there (Linux: tcp_limit_reno_sacked).
+  const std::uint32_t out = nxt_ - una_;
+  const std::uint32_t holes = std::max(board_.lost(), window_.mss);
+  const std::uint32_t limit = out - std::min(out, holes);
+  const std::uint32_t more = std::min(window_.mss, limit - std::min(limit, reno_sacked_));
+  reno_sacked_ += more;
+  rate_.on_anonymous(more, ack.now);
+  ack.sample.newly_acked += more;
+}
+
+}  // namespace linnet::tcp

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The sent ranges of one connection in three orders, each change of which costs O(log n):
+//
+//   by sequence   una [ sacked ][ out ][ lost ][ out ][ sacked ][ out ] nxt   all; no gap, no
+//   overlap by loss                            [ lost ]                              what is sent
+//   again next by time       [ out ] -> [ out ] -> [ out, sent again ]                  what RACK
+//   judges
+//
+// A peer chooses where SACK cuts: ranges are cut at multiples of the MSS only and sacked neighbours
+// grow together (Linux: tcp_match_skb_to_sack, tcp_shift_skb_data), so that there are never more
+// records than segments, and a walk over a block costs one step for each range that it changes.
+#pragma once
+
+#include <cstdint>
+
+#include "base/check.hpp"
+#include "tcp/sent_pool.hpp"
+
+namespace linnet::tcp {
+
+class Scoreboard {
+ public:
+  Scoreboard(SentPool& pool, std::uint32_t max_records) : pool_(pool), max_records_(max_records) {}
+  ~Scoreboard() { clear(); }
+  Scoreboard(const Scoreboard&) = delete;
+  Scoreboard& operator=(const Scoreboard&) = delete;
+
+  bool empty() const { return records_.empty(); }
+  std::uint32_t size() const { return size_; }
+  bool room() const { return size_ < max_records_ && pool_.available() != 0; }
+  void clear();
+
+  // Bytes by state.
+  std::uint32_t outstanding() const { return bytes_[0]; }
+  std::uint32_t sacked() const { return bytes_[1]; }
+  std::uint32_t lost() const { return bytes_[2]; }
+  // Of the outstanding: sent more than once.
+  std::uint32_t retransmitted() const { return retransmitted_; }
+  // Steps that were taken over records since the start: what tests bound the cost by.
+  std::uint64_t steps() const { return steps_; }
+
+  // A new range behind the last. A record that goes on from the last one's at the same time is
+  // joined to it where `mss` boundaries allow it to be told apart again.
+  SentRecord& push(SeqRange range, time::Instant now, std::uint32_t mss, const SentRecord& stamp);
+  // Takes off what lies before `una`. `gone(record, part)` for each record, before it is
+  // changed; `part` is the range that goes.
+  template <typename Gone>
+  void acknowledge(Seq una, Gone&& gone);
+  // Marks what lies in `block`. `newly(record)` for each record that was not sacked before, before
+  // it is changed.
+  template <typename Newly>
+  void sack(SeqRange block, std::uint32_t mss, Newly&& newly);
+
+  SentRecord* first() { return records_.empty() ? nullptr : &*records_.begin(); }
+  SentRecord* last() { return records_.empty() ? nullptr : &*records_.rbegin(); }
+  SentRecord* oldest() { return times_.empty() ? nullptr : &times_.front(); }
+  const SentRecord* first_lost() const { return losses_.empty() ? nullptr : &*losses_.begin(); }
+  const SentRecord* first() const { return records_.empty() ? nullptr : &*records_.begin(); }
+  const SentRecord* last() const { return records_.empty() ? nullptr : &*records_.rbegin(); }
+  // The record in which `at` lies, else the next behind it.
+  SentRecord* find(Seq at);
+  SentRecord* next(SentRecord& record);
+
+  void mark_lost(SentRecord& record);
+  // Sent again at `now`, last in time; `stamp` as for `push`.
+  void mark_sent(SentRecord& record, time::Instant now, const SentRecord& stamp);
+  // Outstanding as it was before it was taken for lost.
+  void unmark_lost();
+  // All that is outstanding is lost; with `also_sacked` what was sacked too.
+  void mark_all_lost(bool also_sacked);
+  // Cuts `record` so that it ends at `at`, inside of it; the rest is a record of the same state
+  // behind it. False: there is no record left.
+  bool split(SentRecord& record, Seq at);
+
+ private:
+  struct BeginOrder {
+    bool operator()(const SentRecord& a, const SentRecord& b) const {
+      return a.range.begin.before(b.range.begin);
+    }
+    bool operator()(Seq at, const SentRecord& record) const {
+      return at.before(record.range.begin);
+    }
+  };
+  using Tree = detail::intrusive::set<
+      SentRecord, detail::intrusive::compare<BeginOrder>,
+      detail::intrusive::member_hook<SentRecord, detail::TreeHook, &SentRecord::by_sequence>,
+      detail::intrusive::constant_time_size<false>>;
+  using LossTree = detail::intrusive::set<
+      SentRecord, detail::intrusive::compare<BeginOrder>,
+      detail::intrusive::member_hook<SentRecord, detail::TreeHook, &SentRecord::by_loss>,
+      detail::intrusive::constant_time_size<false>>;
+  using TimeList = detail::intrusive::list<
+      SentRecord,
+      detail::intrusive::member_hook<SentRecord, detail::ListHook, &SentRecord::by_time>,
+      detail::intrusive::constant_time_size<false>>;
+
+  void count(const SentRecord& record, std::uint32_t bytes);
+  void discount(const SentRecord& record, std::uint32_t bytes);
+  void leave(SentRecord& record);  // its order beside that of sequence, and its state's bytes
+  void remove(SentRecord& record);
+  // The part of `record` in `block` that may be told apart; nullptr: none.
+  SentRecord* isolate(SentRecord& record, SeqRange block, std::uint32_t mss);
+  void mark_sacked(SentRecord& record);
+  SentRecord& join_sacked(SentRecord& record);
+
+  SentPool& pool_;
+  Tree records_;
+  LossTree losses_;
+  TimeList times_;
+  std::uint32_t max_records_;
+  std::uint32_t size_ = 0;
+  std::uint32_t bytes_[3] = {};
+  std::uint32_t retransmitted_ = 0;
+  std::uint64_t steps_ = 0;
+};
+
+template <typename Gone>
+void Scoreboard::acknowledge(Seq una, Gone&& gone) {
+  while (!records_.empty()) {
+    SentRecord& record = *records_.begin();
+    if (!record.range.begin.before(una)) return;
+    ++steps_;
+    if (una.at_or_after(record.range.end)) {
+      gone(static_cast<const SentRecord&>(record), record.range);
+      remove(record);
+      continue;
+    }
+    const std::uint32_t part = una - record.range.begin;
+    gone(static_cast<const SentRecord&>(record), SeqRange{record.range.begin, una});
+    discount(record, part);
+    record.range.begin = una;  // the order stays as it is
+    return;
+  }
+}
+
+template <typename Newly>
+void Scoreboard::sack(SeqRange block, std::uint32_t mss, Newly&& newly) {
+  SentRecord* record = find(block.begin);
+  while (record != nullptr && record->range.begin.before(block.end)) {
+    ++steps_;
+    if (record->state != SentState::Sacked) {
+      if (SentRecord* part = isolate(*record, block, mss); part != nullptr) {
+        newly(static_cast<const SentRecord&>(*part));
+        mark_sacked(*part);
+        record = &join_sacked(*part);
+      }
+    }
+    record = next(*record);
+  }
+}
+
+}  // namespace linnet::tcp
