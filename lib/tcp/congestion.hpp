@@ -46,7 +46,8 @@ class CongestionControl {
  public:
   virtual std::string_view name() const = 0;  // as TCP_CONGESTION has it
   virtual void start(CongestionState&, CongestionWindow&, time::Instant now) const = 0;
-  // Every ACK that delivered something, outside of recovery (`in_recovery` false) and in it.
+  // Every ACK that delivered something, outside of recovery (`in_recovery` false) and in it. Behind
+  // a timeout the window grows by slow start: that is no recovery, but for who owns it.
   virtual void on_ack(CongestionState&, CongestionWindow&, const RateSample&, bool in_recovery,
                       time::Instant now) const = 0;
   // Loss found or ECN echoed: the new ssthresh in bytes (Linux: ssthresh()); PRR moves cwnd there.

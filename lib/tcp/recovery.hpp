@@ -153,6 +153,7 @@ class Recovery {
   void sample_rtt(Ack& ack);
   void judge_probe(Ack& ack);
   void take_duplicate(Ack& ack);
+  std::uint32_t most_reno_sacked() const;
   bool syn_outstanding() const { return syn_ && una_ == initial_; }
 
   // The phases (recovery_phase.cpp).

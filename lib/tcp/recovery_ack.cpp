@@ -120,6 +120,7 @@ void Recovery::advance(Ack& ack) {
     reno_sacked_ -= counted;
     rate_.take_back(counted);
     ack.sample.newly_acked -= std::min(ack.sample.newly_acked, counted);
+    reno_sacked_ = std::min(reno_sacked_, most_reno_sacked());
   }
 }
 
@@ -164,6 +165,12 @@ void Recovery::judge_probe(Ack& ack) {
   }
 }
 
+// Never all that is out: one hole at least is there (Linux: tcp_limit_reno_sacked).
+std::uint32_t Recovery::most_reno_sacked() const {
+  const std::uint32_t out = nxt_ - una_;
+  return out - std::min(out, std::max(board_.lost(), window_.mss));
+}
+
 void Recovery::take_duplicate(Ack& ack) {
   const AckEvent& event = ack.event;
   ack.duplicate = !ack.out.advanced && event.ack == una_ && !event.carries_data &&
@@ -172,11 +179,8 @@ void Recovery::take_duplicate(Ack& ack) {
   duplicates_ = static_cast<std::uint16_t>(std::min(duplicates_ + 1, 0xffff));
   // Behind a timeout they may answer what was sent again in vain.
   if (phase_ == Phase::Loss && !nxt_.after(high_)) return;
-  // A segment left the network; which one is not known. Never all of them: one hole at least is
-  // there (Linux: tcp_limit_reno_sacked).
-  const std::uint32_t out = nxt_ - una_;
-  const std::uint32_t holes = std::max(board_.lost(), window_.mss);
-  const std::uint32_t limit = out - std::min(out, holes);
+  // A segment left the network; which one is not known.
+  const std::uint32_t limit = most_reno_sacked();
   const std::uint32_t more = std::min(window_.mss, limit - std::min(limit, reno_sacked_));
   reno_sacked_ += more;
   rate_.on_anonymous(more, ack.now);

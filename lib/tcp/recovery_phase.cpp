@@ -143,6 +143,7 @@ void Recovery::mark_head_lost(std::uint32_t bytes) {
   if (head == nullptr || head->state != SentState::Outstanding) return;
   if (head->range.length() > bytes) board_.split(*head, head->range.begin + bytes);
   board_.mark_lost(*head);
+  reno_sacked_ = std::min(reno_sacked_, most_reno_sacked());
 }
 
 std::uint32_t Recovery::current_ssthresh() const {
@@ -275,8 +276,9 @@ void Recovery::control_congestion(Ack& ack) {
   const bool reducing = phase_ == Phase::Reduced || phase_ == Phase::Recovery;
   if (ack.sample.newly_acked != 0 || ack.out.newly_acked != 0) {
     // SYN takes no room of the window.
+    const bool recovering = reducing || (phase_ == Phase::Loss && control_->owns_recovery());
     if (!(syn_ && ack.prior_una == initial_))
-      control_->on_ack(control_state_, window_, ack.sample, reducing, ack.now);
+      control_->on_ack(control_state_, window_, ack.sample, recovering, ack.now);
   }
   if (reducing && !control_->owns_recovery()) reduce_proportionally(ack);
 }
