@@ -72,6 +72,20 @@ void PacketRef::trim(std::uint32_t new_length) const {
   mbuf_->pkt_len = new_length;
 }
 
+void Packet::skip(std::uint32_t n) {
+  LINNET_CHECK_OP(n, <=, length());
+  while (n >= mbuf_->data_len && mbuf_->next != nullptr) {
+    n -= mbuf_->data_len;
+    rte_mbuf* const rest = std::exchange(mbuf_->next, nullptr);
+    rest->pkt_len = mbuf_->pkt_len - mbuf_->data_len;
+    rest->nb_segs = static_cast<std::uint16_t>(mbuf_->nb_segs - 1);
+    mbuf_->nb_segs = 1;
+    PacketRef(rest).meta() = meta();
+    rte_pktmbuf_free_seg(std::exchange(mbuf_, rest));
+  }
+  pull(n);
+}
+
 bool Packet::gather_slow(std::uint32_t n, Pool& pool) {
   if (n > length()) return false;
   // A fresh first segment takes the front bytes; the old segments keep what is behind them.
@@ -141,6 +155,26 @@ bool PacketRef::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
     if (segment == nullptr) return false;
     const std::size_t n = std::min<std::size_t>(segment->data_len - offset, out.size() - done);
     std::memcpy(out.data() + done, rte_pktmbuf_mtod_offset(segment, const char*, offset), n);
+    done += n;
+    offset = 0;
+    segment = segment->next;
+  }
+  return true;
+}
+
+bool PacketRef::copy_in(std::uint32_t offset, std::span<const std::byte> bytes) const {
+  if (std::uint64_t{offset} + bytes.size() > length()) return false;
+  rte_mbuf* segment = mbuf_;
+  while (segment != nullptr && offset >= segment->data_len) {
+    offset -= segment->data_len;
+    segment = segment->next;
+  }
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    if (segment == nullptr || rte_mbuf_refcnt_read(segment) > 1 || !RTE_MBUF_DIRECT(segment))
+      return false;
+    const std::size_t n = std::min<std::size_t>(segment->data_len - offset, bytes.size() - done);
+    std::memcpy(rte_pktmbuf_mtod_offset(segment, char*, offset), bytes.data() + done, n);
     done += n;
     offset = 0;
     segment = segment->next;

@@ -155,6 +155,10 @@ class PacketRef {
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
   bool copy_out(std::uint32_t offset, std::span<std::byte> out) const;
+  // Writes bytes over those at `offset`, in any segments; false if the packet is shorter than
+  // offset
+  // + bytes.size() or a segment that would be written to is shared: some may be written then.
+  bool copy_in(std::uint32_t offset, std::span<const std::byte> bytes) const;
   // The one's-complement sum of [offset, offset + count), folded, in memory order.
   std::uint16_t checksum_sum(std::uint32_t offset, std::uint32_t count) const;
 
@@ -200,6 +204,9 @@ class Packet : public PacketRef {
   // Puts all of `tail`'s segments behind this packet's; its Meta is forgotten. An empty first
   // segment of `tail` is freed. At most 65535 segments in all.
   void chain(Packet&& tail) const;
+  // Consumes `n` bytes at the front over any segments, at most all; what becomes empty in front is
+  // freed. Meta stays, its positions are worth nothing then.
+  void skip(std::uint32_t n);
   // Makes the first `n` bytes lie in one piece and writable (not shared), in a buffer from `pool`
   // where they do not. False: fewer than `n` bytes, or the pool is empty; the packet is unchanged.
   [[nodiscard]] bool gather(std::uint32_t n, Pool& pool) {

@@ -7,16 +7,23 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <utility>
 
 #include "packet/turn.hpp"
+#include "tcp/ack_policy.hpp"
+#include "tcp/drops.hpp"
 #include "tcp/engine.hpp"
 #include "tcp/info.hpp"
+#include "tcp/milliseconds.hpp"
 #include "tcp/negotiated.hpp"
 #include "tcp/options.hpp"
+#include "tcp/receive_buffer.hpp"
+#include "tcp/receive_queue.hpp"
 #include "tcp/recovery.hpp"
+#include "tcp/sack_list.hpp"
 #include "tcp/segment.hpp"
+#include "tcp/send_queue.hpp"
 
 namespace linnet::tcp {
 
@@ -48,7 +55,7 @@ inline constexpr std::uint16_t kTimeWait = 64;   // Connection::time_wait() may 
 inline constexpr std::uint16_t kClosed = 128;    // nothing will happen any more: release it
 }  // namespace event
 
-class Connection {
+class Connection : private time::Timer {
  public:
   Connection(Engine& engine, const SocketOptions& options);
   ~Connection();  // must be Closed and empty: `abandon` first if it is not
@@ -116,6 +123,185 @@ class Connection {
 
   // --- For the host.
   void* user = nullptr;  // the socket
+
+ private:
+  enum class Judged : std::uint8_t { GoOn, Done };
+  // What limits the sender, for TCP_INFO (Linux: enum tcp_chrono).
+  enum class Limit : std::uint8_t { None, Busy, Window, Buffer };
+
+  // --- connection.cpp: opening, closing, events.
+  void begin(std::uint32_t mtu);
+  void establish(packet::Turn& turn);
+  void agree(const Handshake& handshake);
+  void raise(packet::Turn& turn, std::uint16_t events);
+  void finish(packet::Turn& turn, int error);
+  void give_up(packet::Turn& turn, int error, Count why);
+  void become_orphan();
+  void fin_acknowledged(packet::Turn& turn);
+  void peer_closed(packet::Turn& turn);
+  void enter_fin_wait2(packet::Turn& turn);
+  void enter_time_wait(packet::Turn& turn);
+  void set_state(State next);
+  bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_queue_.end()); }
+  Seq receive_next() const { return receive_queue_.next() + (peer_closed_ ? 1u : 0u); }
+  Seq consumed_to() const {
+    return receive_queue_.next() - receive_queue_.bytes() - receive_buffer_.taken();
+  }
+
+  // --- input.cpp: RFC 9293 3.10.7, a function a step.
+  void input_open(packet::Turn& turn, Segment& segment);
+  Judged check_timestamp(packet::Turn& turn, Segment& segment);
+  Judged check_sequence(packet::Turn& turn, Segment& segment);
+  Judged check_reset(packet::Turn& turn, Segment& segment);
+  Judged check_syn(packet::Turn& turn, Segment& segment);
+  void input_time_wait(packet::Turn& turn, Segment& segment);
+  void answer_out_of_place(packet::Turn& turn, const Segment& segment, Count skipped);
+  void challenge(packet::Turn& turn);
+  void echo_duplicate(const Segment& segment, time::Instant now);
+  void remember_timestamp(const Segment& segment, time::Instant now);
+  void reset_by_peer(packet::Turn& turn);
+  static void end_payload(packet::Turn& turn, Segment& segment);
+  static void drop_payload(packet::Turn& turn, Segment& segment, Drop why);
+  // --- input_syn_sent.cpp: 3.10.7.3.
+  void input_syn_sent(packet::Turn& turn, Segment& segment);
+  void input_syn(packet::Turn& turn, Segment& segment);
+  void agree_options(const Segment& segment, time::Instant now);
+  // --- input_ack.cpp: the fifth step.
+  Judged check_ack(packet::Turn& turn, Segment& segment);
+  Judged complete_handshake(packet::Turn& turn, Segment& segment);
+  void update_send_window(const Segment& segment);
+  AckEvent ack_event(const Segment& segment, time::Instant now) const;
+  void process_ack(packet::Turn& turn, const Segment& segment);
+  void advance(packet::Turn& turn, Seq ack, std::uint32_t newly_acked);
+  void expand_send_buffer();
+  // --- input_data.cpp: steps six to eight.
+  void input_urgent(packet::Turn& turn, const Segment& segment);
+  void input_data(packet::Turn& turn, Segment& segment);
+  bool fit_window(packet::Turn& turn, Segment& segment);
+  bool make_room(packet::Turn& turn, const Segment& segment);
+  void take_in_order(packet::Turn& turn, Segment& segment);
+  void keep_beyond(packet::Turn& turn, Segment& segment);
+  void note_arrival(packet::Turn& turn, const Segment& segment);
+  void note_fin(const Segment& segment);
+  void input_fin(packet::Turn& turn);
+  void note_ecn(const Segment& segment);
+
+  // --- output.cpp: what may be sent now.
+  bool send_syn(packet::Turn& turn, bool again);
+  void send_again(packet::Turn& turn);
+  void send_new(packet::Turn& turn);
+  std::uint32_t sendable(packet::Turn& turn, std::uint32_t unsent);
+  bool held_back_by_nagle(std::uint32_t length) const;
+  bool send_fin(packet::Turn& turn);
+  void send_owed_ack(packet::Turn& turn);
+  void send_probe(packet::Turn& turn);
+  void arm_persist(packet::Turn& turn);
+  bool paced(time::Instant now);
+  std::uint32_t send_mss() const;
+  std::uint16_t mss_on_wire() const {
+    return static_cast<std::uint16_t>(mss_ + (timestamps_ ? kTimestampBytes : 0));
+  }
+  std::uint32_t usable_window() const;
+  Seq window_end() const { return snd_una_ + snd_wnd_; }
+  bool nothing_in_flight() const { return snd_una_ == snd_nxt_; }
+  bool can_send_data() const;
+  // --- segments.cpp: how segments are made.
+  bool transmit(packet::Turn& turn, SegmentOut& segment);
+  SegmentOut blank(packet::Turn& turn, std::uint8_t flags) const;
+  bool send_range(packet::Turn& turn, SeqRange range, bool again);
+  bool send_ack(packet::Turn& turn);
+  bool send_window_probe(packet::Turn& turn);
+  void send_reset(packet::Turn& turn);
+  void send_reset_for(packet::Turn& turn, const Segment& segment);
+  void account(packet::Turn& turn, const SegmentOut& segment, SeqRange range);
+  // --- timers.cpp
+  static void timer_fired(time::Timer& timer, time::Instant now, void* context);
+  void on_deadlines(packet::Turn& turn);
+  void on_recovery_deadline(packet::Turn& turn);
+  void on_persist_deadline(packet::Turn& turn);
+  void on_life_deadline(packet::Turn& turn);
+  void on_keep_alive(packet::Turn& turn);
+  bool too_many_timeouts(time::Instant now) const;
+  bool user_timeout_passed(time::Instant now) const;
+  time::Instant recovery_deadline() const;
+  void arm_keep_alive(time::Instant now);
+  void rearm();
+  void release_lane();
+  // --- path.cpp
+  void set_mss();
+  void lower_mtu(std::uint32_t mtu);
+  void suspect_black_hole(time::Instant now);
+  void leave_black_hole(time::Instant now);
+  void note_limit(time::Instant now);
+
+  Engine& engine_;
+  SocketOptions options_;
+  Recovery recovery_;
+  SendQueue send_queue_;
+  ReceiveQueue receive_queue_;
+  ReceiveBuffer receive_buffer_;
+  AckPolicy ack_;
+  SackList sack_;
+
+  // Send sequence space (RFC 9293 3.3.1). SND.NXT is the highest that was ever sent.
+  Seq iss_, snd_una_, snd_nxt_, snd_wl1_, snd_wl2_, snd_up_;
+  Seq small_end_;  // of the last segment below MSS that was sent (Minshall; Linux: snd_sml)
+  Seq cwr_end_;    // SND.NXT when CWR was last sent
+  std::uint32_t snd_wnd_ = 0, max_window_ = 0;
+  std::uint32_t send_buffer_ = 0;  // bytes of truesize
+  // Receive sequence space.
+  Seq irs_, rcv_up_, fin_seq_;
+  std::uint32_t ts_offset_ = 0, ts_recent_ = 0, ts_recent_s_ = 0;
+  // The path.
+  std::uint32_t mtu_ = 0;
+  std::uint16_t mss_ = 536, peer_mss_ = 536, own_mss_ = 536, mss_cap_ = 0xffff;
+  std::uint16_t largest_acked_ = 0, doubted_mtu_ = 0;
+  Seq doubted_seq_;
+  // Deadlines but for recovery's and the delayed ACK's.
+  time::Instant persist_deadline_ = time::Instant::never();
+  time::Instant life_deadline_ = time::Instant::never();   // keep-alive, FIN-WAIT-2, TIME-WAIT
+  time::Instant retry_deadline_ = time::Instant::never();  // pacing, or `emit` said false
+  // Milliseconds, modulo 2^32.
+  std::uint32_t last_sent_ms_ = 0, last_data_ms_ = 0, last_heard_ms_ = 0, last_ack_ms_ = 0;
+  std::uint32_t stalled_ms_ = 0;      // since when nothing moved though something should
+  std::uint32_t first_again_ms_ = 0;  // the first retransmission without progress
+  std::uint32_t black_hole_ms_ = 0;   // since when segments are kept small
+  std::uint32_t answered_ms_ = 0;     // the last ACK to something out of place
+  // For TCP_INFO.
+  std::uint64_t bytes_acked_ = 0, bytes_received_ = 0, bytes_sent_ = 0, bytes_again_ = 0;
+  std::uint32_t segments_in_ = 0, segments_out_ = 0, data_segments_in_ = 0, data_segments_out_ = 0;
+  std::uint32_t beyond_segments_ = 0;
+  std::uint32_t limited_ms_[3] = {0, 0, 0};  // Busy, Window, Buffer
+  std::uint32_t limit_since_ms_ = 0;
+
+  std::uint16_t events_ = 0, error_ = 0, soft_error_ = 0;
+  State state_ = State::Closed;
+  Limit limit_ = Limit::None;
+  std::uint8_t probes_ = 0;   // unanswered window or keep-alive probes
+  std::uint8_t backoff_ = 0;  // of window probes
+  std::uint8_t snd_scale_ = 0;
+  bool scaling_ : 1 = false, sack_ok_ : 1 = false, timestamps_ : 1 = false, ecn_ : 1 = false;
+  bool ecn_seen_ : 1 = false;
+  bool echo_congestion_ : 1 = false;  // ECE on ACKs until CWR comes (RFC 3168 6.1.3)
+  bool send_cwr_ : 1 = false;
+  bool syn_seen_ : 1 = false;  // the peer's; simultaneous open answers with SYN-ACK
+  bool fin_queued_ : 1 = false;
+  bool fin_known_ : 1 = false;    // `fin_seq_` stands
+  bool peer_closed_ : 1 = false;  // FIN reached in sequence
+  bool orphan_ : 1 = false;
+  bool more_ : 1 = false;         // the last append said that more follows
+  bool urgent_ : 1 = false;       // `snd_up_` is ahead
+  bool urgent_seen_ : 1 = false;  // `rcv_up_` stands
+  bool stalled_ : 1 = false;
+  bool counted_ : 1 = false;  // in CurrEstab
+  bool black_hole_ : 1 = false;
+  bool answered_once_ : 1 = false;  // `answered_ms_` stands
+  bool host_full_ : 1 = false;      // `emit` said false in this output
 };
+
+template <typename Piece>
+void Connection::payload(SeqRange range, Piece&& piece) const {
+  send_queue_.visit(range, std::forward<Piece>(piece));
+}
 
 }  // namespace linnet::tcp

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RFC 9293 3.10.7.4, SEGMENT ARRIVES in a synchronised state: the steps in their order, a function
+// each. First the sequence number (with PAWS before it, RFC 7323 5.3), second RST, fourth SYN; the
+// fifth (ACK) is in input_ack.cpp, the sixth to eighth (URG, text, FIN) are in input_data.cpp.
+//
+// RFC 5961 (blind attacks); Linux: tcp_validate_incoming.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+#include "tcp/milliseconds.hpp"
+
+namespace linnet::tcp {
+namespace {
+
+// Older than that a timestamp says nothing (RFC 7323 section 5.5).
+constexpr std::uint32_t kTimestampLifeSeconds = 24 * 24 * 3600;
+
+bool is_older(std::uint32_t a, std::uint32_t b) {
+  return static_cast<std::int32_t>(a - b) < 0;
+}
+
+}  // namespace
+
+void Connection::end_payload(packet::Turn& turn, Segment& segment) {
+  if (segment.payload) turn.deliver(std::move(segment.payload));
+}
+
+void Connection::drop_payload(packet::Turn& turn, Segment& segment, Drop why) {
+  if (segment.payload) turn.drop(std::move(segment.payload), why);
+}
+
+void Connection::input(packet::Turn& turn, Segment&& segment) {
+  ++segments_in_;
+  if (segment.payload_length != 0) ++data_segments_in_;
+  constexpr std::uint8_t kSynFin = flag::kSyn | flag::kFin, kSynRst = flag::kSyn | flag::kRst;
+  if (state_ == State::Closed) {
+    drop_payload(turn, segment, Drop::Closed);
+  } else if (segment.has(kSynFin) || segment.has(kSynRst)) {
+    drop_payload(turn, segment, Drop::BadFlags);
+  } else if (state_ == State::SynSent) {
+    input_syn_sent(turn, segment);
+  } else if (state_ == State::TimeWait) {
+    input_time_wait(turn, segment);
+  } else {
+    input_open(turn, segment);
+  }
+  // Where a step ended the segment without naming a reason, it was used up.
+  end_payload(turn, segment);
+}
+
+void Connection::input_open(packet::Turn& turn, Segment& segment) {
+  if (check_timestamp(turn, segment) == Judged::GoOn &&
+      check_sequence(turn, segment) == Judged::GoOn && check_reset(turn, segment) == Judged::GoOn &&
+      check_syn(turn, segment) == Judged::GoOn) {
+    last_heard_ms_ = milliseconds(turn.now);
+    if (check_ack(turn, segment) == Judged::GoOn) {
+      input_urgent(turn, segment);
+      input_data(turn, segment);
+      input_fin(turn);
+    }
+  }
+  if (state_ != State::Closed) output(turn);
+}
+
+// PAWS: an old timestamp means an old segment. RST is exempt; so is what comes after so long a
+// pause that our memory of it is worth nothing.
+Connection::Judged Connection::check_timestamp(packet::Turn& turn, Segment& segment) {
+  if (!timestamps_ || !segment.options.has_timestamps) return Judged::GoOn;
+  if (!is_older(segment.options.ts_value, ts_recent_)) return Judged::GoOn;
+  if (segment.has(flag::kRst)) return Judged::GoOn;
+  if (seconds(turn.now) - ts_recent_s_ > kTimestampLifeSeconds) return Judged::GoOn;
+  engine_.counters.add(Count::PAWSEstab);
+  if (segment.has(flag::kSyn))
+    challenge(turn);
+  else
+    answer_out_of_place(turn, segment, Count::TCPACKSkippedPAWS);
+  drop_payload(turn, segment, Drop::OldTimestamp);
+  return Judged::Done;
+}
+
+// Linux (tcp_sequence) takes what touches [Last.ACK.sent, right edge]: a pure ACK at the right edge
+// comes from a peer that has filled the window; it must count while a hole is open.
+Connection::Judged Connection::check_sequence(packet::Turn& turn, Segment& segment) {
+  const Seq next = receive_next();
+  const Seq edge = next + receive_buffer_.window(next);
+  if (segment.end().at_or_after(receive_buffer_.told()) && segment.seq.at_or_before(edge))
+    return Judged::GoOn;
+  if (!segment.has(flag::kRst)) {
+    if (segment.has(flag::kSyn)) {
+      challenge(turn);
+    } else {
+      if (segment.payload_length != 0 && segment.seq.before(next)) {
+        sack_.duplicate({segment.seq, earlier(segment.end(), next)});
+        engine_.counters.add(Count::TCPDSACKOldSent);
+        echo_duplicate(segment, turn.now);
+      }
+      if (segment.seq.after(edge)) engine_.counters.add(Count::BeyondWindow);
+      answer_out_of_place(turn, segment, Count::TCPACKSkippedSeq);
+    }
+  }
+  drop_payload(turn, segment, Drop::NotAcceptable);
+  return Judged::Done;
+}
+
+// The ACK that a duplicate earns repeats one that was lost. It echoes the duplicate's timestamp, so
+// that the peer's RTT is not the time since the lost ACK, timeouts included. RFC 7323 5.3 says to
+// forget such timestamps lest a blind sender plants one; this one must hit both windows.
+void Connection::echo_duplicate(const Segment& segment, time::Instant now) {
+  constexpr std::uint32_t kNear = 65536;
+  if (!segment.has(flag::kAck) || !segment.end().after(receive_buffer_.told() - kNear)) return;
+  if (segment.ack.after(snd_nxt_) || segment.ack.before(snd_una_ - std::min(max_window_, kNear)))
+    return;
+  remember_timestamp(segment, now);
+}
+
+// RFC 5961 section 3: only a RST at exactly RCV.NXT resets; one elsewhere in the window is asked
+// about.
+Connection::Judged Connection::check_reset(packet::Turn& turn, Segment& segment) {
+  if (!segment.has(flag::kRst)) return Judged::GoOn;
+  if (segment.seq == receive_next()) {
+    end_payload(turn, segment);
+    reset_by_peer(turn);
+  } else {
+    challenge(turn);
+    drop_payload(turn, segment, Drop::Challenged);
+  }
+  return Judged::Done;
+}
+
+// RFC 5961 section 4: SYN is never right here, but for the SYN-ACK of a peer whose SYN crossed
+// ours.
+Connection::Judged Connection::check_syn(packet::Turn& turn, Segment& segment) {
+  if (!segment.has(flag::kSyn)) {
+    if (segment.has(flag::kAck)) return Judged::GoOn;
+    drop_payload(turn, segment, Drop::NoAck);
+    return Judged::Done;
+  }
+  if (state_ == State::SynReceived && segment.has(flag::kAck) && segment.seq == irs_) {
+    segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
+    segment.seq = irs_ + 1;
+    return Judged::GoOn;
+  }
+  engine_.counters.add(Count::TCPSYNChallenge);
+  challenge(turn);
+  drop_payload(turn, segment, Drop::Challenged);
+  return Judged::Done;
+}
+
+// An ACK that says where we stand, for a segment that is not in place. Segments without data get
+// one in a while only: two sides out of step must not answer each other for ever (Linux:
+// tcp_oow_rate_limited).
+void Connection::answer_out_of_place(packet::Turn& turn, const Segment& segment, Count skipped) {
+  if (segment.payload_length == 0 || segment.has(flag::kSyn)) {
+    const std::uint32_t now = milliseconds(turn.now);
+    if (answered_once_ && now - answered_ms_ < engine_.settings.tcp_invalid_ratelimit) {
+      engine_.counters.add(skipped);
+      return;
+    }
+    answered_ms_ = now;
+    answered_once_ = true;
+  }
+  ack_.owe_now();
+}
+
+// RFC 5961 section 7, the limit kept for each connection so that none tells of another (row B2).
+void Connection::challenge(packet::Turn& turn) {
+  const std::uint32_t now = milliseconds(turn.now);
+  if (answered_once_ && now - answered_ms_ < engine_.settings.tcp_invalid_ratelimit) {
+    engine_.counters.add(Count::TCPACKSkippedChallenge);
+    return;
+  }
+  answered_ms_ = now;
+  answered_once_ = true;
+  engine_.counters.add(Count::TCPChallengeACK);
+  ack_.owe_now();
+}
+
+// RFC 7323 4.3: of segments that begin at or before the last ACK, the newest.
+void Connection::remember_timestamp(const Segment& segment, time::Instant now) {
+  if (!timestamps_ || !segment.options.has_timestamps) return;
+  if (segment.seq.after(receive_buffer_.told())) return;
+  if (is_older(segment.options.ts_value, ts_recent_) &&
+      seconds(now) - ts_recent_s_ <= kTimestampLifeSeconds)
+    return;
+  ts_recent_ = segment.options.ts_value;
+  ts_recent_s_ = seconds(now);
+}
+
+// 3.10.7.4 for TIME-WAIT, where the host has not put a compact entry in our place. A RST does not
+// end it (RFC 1337) unless the setting says so.
+void Connection::input_time_wait(packet::Turn& turn, Segment& segment) {
+  const bool reset = segment.has(flag::kRst);
+  if (reset && engine_.settings.tcp_rfc1337 == 0 && segment.seq == receive_next()) {
+    end_payload(turn, segment);
+    finish(turn, 0);
+    return;
+  }
+  drop_payload(turn, segment, Drop::NotAcceptable);
+  if (reset) return;
+  // Our last ACK was lost: the peer's FIN comes again, and two MSL begin anew.
+  if (segment.has(flag::kFin) && segment.end() == receive_next())
+    life_deadline_ = turn.now + kTimeWait;
+  answer_out_of_place(turn, segment, Count::TCPACKSkippedTimeWait);
+  output(turn);
+}
+
+}  // namespace linnet::tcp

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RFC 9293 3.10.7.4, the fifth step: the ACK field, the send window, and what becomes of FIN when
+// it is acknowledged. Linux: tcp_ack, tcp_ack_update_window.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+#include "tcp/milliseconds.hpp"
+
+namespace linnet::tcp {
+
+Connection::Judged Connection::check_ack(packet::Turn& turn, Segment& segment) {
+  if (state_ == State::SynReceived && complete_handshake(turn, segment) == Judged::Done)
+    return Judged::Done;
+  if (segment.ack.after(snd_nxt_)) {
+    // It acknowledges what was never sent (row T15).
+    challenge(turn);
+    drop_payload(turn, segment, Drop::BadAck);
+    return Judged::Done;
+  }
+  if (segment.ack.before(snd_una_)) {
+    // RFC 5961 section 5: so old that a blind sender may have guessed it. No older than what was
+    // ever acknowledged (CVE-2023-52881).
+    const auto oldest = std::min<std::uint64_t>(max_window_, bytes_acked_ + 1);
+    if (segment.ack.before(snd_una_ - static_cast<std::uint32_t>(oldest))) {
+      challenge(turn);
+      drop_payload(turn, segment, Drop::BadAck);
+      return Judged::Done;
+    }
+    remember_timestamp(segment, turn.now);
+    return Judged::GoOn;
+  }
+  remember_timestamp(segment, turn.now);
+  process_ack(turn, segment);
+  return state_ == State::Closed ? Judged::Done : Judged::GoOn;
+}
+
+// Both had opened at once: our SYN must be acknowledged now.
+Connection::Judged Connection::complete_handshake(packet::Turn& turn, Segment& segment) {
+  if (segment.ack.at_or_before(snd_una_) || segment.ack.after(snd_nxt_)) {
+    send_reset_for(turn, segment);
+    drop_payload(turn, segment, Drop::BadAck);
+    return Judged::Done;
+  }
+  establish(turn);
+  return Judged::GoOn;
+}
+
+// MUST-1: the window is unsigned. A segment older than the last that told a window tells nothing.
+void Connection::update_send_window(const Segment& segment) {
+  const bool newer = snd_wl1_.before(segment.seq) ||
+                     (snd_wl1_ == segment.seq && snd_wl2_.at_or_before(segment.ack));
+  if (!newer) return;
+  const bool scaled = !segment.has(flag::kSyn);  // RFC 7323 section 2.2
+  snd_wnd_ = std::uint32_t{segment.window} << (scaled ? snd_scale_ : 0);
+  snd_wl1_ = segment.seq;
+  snd_wl2_ = segment.ack;
+  max_window_ = std::max(max_window_, snd_wnd_);
+}
+
+AckEvent Connection::ack_event(const Segment& segment, time::Instant now) const {
+  AckEvent event;
+  event.ack = segment.ack;
+  if (sack_ok_) event.sack = {segment.options.sack.data(), segment.options.sack_count};
+  event.carries_data = segment.payload_length != 0 || segment.has(flag::kFin);
+  event.ecn_echo = ecn_ && segment.has(flag::kEce) && !segment.has(flag::kSyn);
+  if (timestamps_ && segment.options.has_timestamps && segment.options.ts_echo != 0) {
+    const std::uint32_t age = timestamp_at(now, ts_offset_) - segment.options.ts_echo;
+    // From the future, or older than any segment of ours: no echo of ours.
+    if (age < 0x7fffffffu && now.since_origin_ns() >= std::int64_t{age} * 1'000'000) {
+      event.has_timestamp_echo = true;
+      event.echoed_at = now - time::Duration::milliseconds(age);
+    }
+  }
+  return event;
+}
+
+// An ACK in [SND.UNA, SND.NXT].
+void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
+  const time::Instant now = turn.now;
+  const std::uint32_t window_before = snd_wnd_;
+  update_send_window(segment);
+  AckEvent event = ack_event(segment, now);
+  event.window_changed = snd_wnd_ != window_before;
+  last_ack_ms_ = milliseconds(now);
+  probes_ = 0;
+  if (event.ecn_echo && snd_una_.at_or_after(cwr_end_)) {
+    // RFC 3168 6.1.2: the reduction is confirmed once in a window.
+    send_cwr_ = true;
+    cwr_end_ = snd_nxt_;
+  }
+  const Seq before = snd_una_;
+  const AckOutcome outcome = recovery_.on_ack(event, now);
+  if (segment.ack.after(before)) advance(turn, segment.ack, outcome.newly_acked);
+  if (snd_wnd_ != 0 &&
+      (unsent_bytes() == 0 || usable_window() >= std::min(unsent_bytes(), send_mss()))) {
+    // The window is open: what was not moving moves.
+    backoff_ = 0;
+    persist_deadline_ = time::Instant::never();
+    if (nothing_in_flight()) stalled_ = false;
+  }
+}
+
+// SND.UNA moves.
+void Connection::advance(packet::Turn& turn, Seq ack, std::uint32_t newly_acked) {
+  const bool fin_acked = fin_sent() && ack == snd_nxt_;
+  const std::uint32_t bytes = ack - snd_una_;
+  if (newly_acked >= mss_) largest_acked_ = std::max(largest_acked_, mss_on_wire());
+  if (doubted_mtu_ != 0 && ack.after(doubted_seq_)) doubted_mtu_ = 0;
+  snd_una_ = ack;
+  bytes_acked_ += bytes;
+  soft_error_ = 0;
+  if (black_hole_) leave_black_hole(turn.now);
+  stalled_ms_ = milliseconds(turn.now);
+  stalled_ = !nothing_in_flight();
+  if (urgent_ && ack.at_or_after(snd_up_)) urgent_ = false;
+  // Marks that fall behind by half the sequence space would count as ahead again.
+  if (!urgent_) snd_up_ = ack;
+  small_end_ = later(small_end_, ack);
+  cwr_end_ = later(cwr_end_, ack);
+  expand_send_buffer();
+  if (send_queue_.acknowledge(turn, engine_.memory, ack)) raise(turn, event::kWritable);
+  engine_.host.confirm(turn, *this);
+  if (fin_acked) fin_acknowledged(turn);
+}
+
+// Linux: tcp_sndbuf_expand. Twice the congestion window, so that the program can fill one while the
+// other is in flight.
+void Connection::expand_send_buffer() {
+  if (options_.send_buffer != 0 || engine_.memory.pressure()) return;
+  const std::uint64_t segment = mss_ + 768u;  // the buffer around it
+  const std::uint64_t window = std::max<std::uint64_t>(recovery_.window().cwnd, 10u * mss_);
+  const std::uint64_t wanted = 2 * (window / std::max<std::uint32_t>(mss_, 1) + 1) * segment;
+  const std::uint64_t size = std::min<std::uint64_t>(wanted, engine_.settings.tcp_wmem_max);
+  if (size > send_buffer_) send_buffer_ = static_cast<std::uint32_t>(size);
+}
+
+}  // namespace linnet::tcp

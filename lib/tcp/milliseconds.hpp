@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Small clocks, modulo 2^32, and the numbers that all parts of a connection share.
+#pragma once
+
+#include <cstdint>
+
+#include "time/instant.hpp"
+
+namespace linnet::tcp {
+
+constexpr std::uint32_t milliseconds(time::Instant now) {
+  return static_cast<std::uint32_t>(now.since_origin_ns() / 1'000'000);
+}
+constexpr std::uint32_t seconds(time::Instant now) {
+  return static_cast<std::uint32_t>(now.since_origin_ns() / 1'000'000'000);
+}
+
+inline constexpr std::uint32_t kHeaders = 40;         // IPv4 and TCP without options, bytes
+inline constexpr std::uint32_t kTimestampBytes = 12;  // of the option, padded
+inline constexpr std::uint32_t kLeastMtu = 552;       // RFC 5927 section 7.2; Linux: ip_rt_min_pmtu
+inline constexpr std::uint32_t kSmallestMtu = 128;    // what a route may say at least
+inline constexpr time::Duration kTimeWait = time::Duration::seconds(60);  // 2 MSL, as Linux
+
+}  // namespace linnet::tcp

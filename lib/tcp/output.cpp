@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What may be sent now: what was lost, then new data by the peer's window, the congestion window,
+// pacing, Nagle and silly-window avoidance; then the ACK that is owed.
+//
+// RFC 9293 3.7.4 (Nagle), 3.8.6.1 (zero windows), 3.8.6.2.1 (silly windows); Linux: tcp_write_xmit,
+// tcp_retransmit_skb, tcp_nagle_test, tcp_mss_split_point.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+#include "tcp/milliseconds.hpp"
+
+namespace linnet::tcp {
+namespace {
+
+constexpr std::uint32_t kMostAtOnce = 61440;  // bytes of data in one SegmentOut
+
+}  // namespace
+
+bool Connection::can_send_data() const {
+  switch (state_) {
+    case State::Established:
+    case State::CloseWait:
+    case State::FinWait1:
+    case State::Closing:
+    case State::LastAck:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Linux: tcp_bound_to_half_wnd. A peer with a tiny window gets segments of half of it, so that two
+// are in flight (RFC 9293 3.8.6.2.1, (3)).
+std::uint32_t Connection::send_mss() const {
+  const std::uint32_t cutoff = max_window_ > 536 ? max_window_ / 2 : max_window_;
+  if (cutoff == 0 || mss_ <= cutoff) return mss_;
+  return std::min<std::uint32_t>(mss_, std::max(cutoff, 48u));
+}
+
+std::uint32_t Connection::usable_window() const {
+  return window_end().after(snd_nxt_) ? window_end() - snd_nxt_ : 0;
+}
+
+bool Connection::paced(time::Instant now) {
+  const time::Instant release = recovery_.pacing_release();
+  if (release <= now) return false;
+  retry_deadline_ = std::min(retry_deadline_, release);
+  return true;
+}
+
+void Connection::output(packet::Turn& turn) {
+  host_full_ = false;
+  retry_deadline_ = time::Instant::never();
+  if (state_ == State::SynSent || state_ == State::SynReceived) {
+    if (snd_nxt_ == iss_)
+      send_syn(turn, false);
+    else
+      send_again(turn);
+  } else if (can_send_data()) {
+    send_again(turn);
+    if (!host_full_) send_new(turn);
+    arm_persist(turn);
+  }
+  if (state_ != State::Closed) {
+    send_owed_ack(turn);
+    note_limit(turn.now);
+  }
+  rearm();
+}
+
+void Connection::send_again(packet::Turn& turn) {
+  while (!host_full_) {
+    const std::optional<SeqRange> range = recovery_.next_retransmission();
+    if (!range || range->empty()) return;
+    if (range->begin == iss_) {
+      if (!send_syn(turn, true)) return;
+      continue;
+    }
+    // A window that shrank is obeyed but for the first segment, which probes it.
+    if (range->begin != snd_una_ && range->begin.at_or_after(window_end())) return;
+    if (recovery_.send_allowance() < std::min(range->length(), send_mss())) return;
+    if (paced(turn.now)) return;
+    if (!send_range(turn, *range, true)) {
+      engine_.counters.add(Count::TCPRetransFail);
+      return;
+    }
+  }
+}
+
+// Whether a last piece shorter than a segment must wait (RFC 9293 3.7.4 as Minshall changed it;
+// Linux: tcp_nagle_check).
+bool Connection::held_back_by_nagle(std::uint32_t length) const {
+  if (length >= send_mss() || fin_queued_) return false;
+  if (urgent_ && snd_up_.after(snd_nxt_)) return false;
+  if (options_.cork || more_) return true;
+  if (options_.no_delay) return false;
+  return small_end_.after(snd_una_) && small_end_.at_or_before(snd_nxt_);
+}
+
+// How many bytes of `unsent` go into the next segment; 0: none may go now.
+std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
+  const std::uint32_t mss = send_mss();
+  const std::uint32_t window = usable_window();
+  const std::uint32_t least = std::min(unsent, mss);
+  if (window < least) return 0;  // silly window avoidance: a whole segment, or all there is
+  const std::uint32_t allowance = recovery_.send_allowance();
+  if (allowance < least) {
+    recovery_.set_cwnd_limited(true);
+    return 0;
+  }
+  std::uint32_t length = std::min({unsent, window, allowance, kMostAtOnce});
+  const std::uint64_t rate = recovery_.window().pacing_rate;
+  if (rate != 0) {
+    // As much as a millisecond of the rate, but no burst below two segments (Linux:
+    // tcp_tso_autosize).
+    const std::uint64_t burst = std::max<std::uint64_t>(
+        rate >> 10, std::uint64_t{std::max(engine_.settings.tcp_min_tso_segs.get(), 1u)} * mss);
+    length = static_cast<std::uint32_t>(std::min<std::uint64_t>(length, burst));
+  }
+  const std::uint32_t tail = length % mss;
+  if (tail != 0 && (length < unsent || held_back_by_nagle(tail))) length -= tail;
+  if (length == 0 || paced(turn.now) || !recovery_.can_record()) return 0;
+  return length;
+}
+
+void Connection::send_new(packet::Turn& turn) {
+  if (fin_sent()) return;
+  for (;;) {
+    const std::uint32_t unsent = unsent_bytes();
+    if (unsent == 0) break;
+    const std::uint32_t length = sendable(turn, unsent);
+    if (length == 0) return;
+    // FIN rides on the last data where the window has room for it.
+    const bool last = length == unsent && fin_queued_ && usable_window() > length;
+    if (!send_range(turn, {snd_nxt_, snd_nxt_ + length + (last ? 1 : 0)}, false)) return;
+    if (last) return;
+  }
+  if (fin_queued_)
+    send_fin(turn);
+  else
+    recovery_.set_app_limited();
+}
+
+// FIN alone: it takes a place in the window, none in the congestion window.
+bool Connection::send_fin(packet::Turn& turn) {
+  if (usable_window() == 0 || !recovery_.can_record()) return false;
+  return send_range(turn, {snd_nxt_, snd_nxt_ + 1}, false);
+}
+
+void Connection::send_owed_ack(packet::Turn& turn) {
+  if (!ack_.owed() || host_full_ || state_ == State::SynSent) return;
+  const Seq next = receive_next();
+  const std::uint32_t unacked = next - receive_buffer_.told();
+  bool now = ack_.now();
+  if (!now && ack_.due(unacked, true)) {
+    // A full segment beyond the last ACK, and the window moves with it (Linux:
+    // __tcp_ack_snd_check).
+    now = ack_.due(0, true) ||
+          receive_buffer_.select(next, receive_queue_.truesize(), ack_.peer_mss(),
+                                 engine_.memory) >= receive_buffer_.last_window();
+  }
+  if (!now) now = !ack_.delay(turn.now, recovery_.srtt());
+  if (now && send_ack(turn)) ack_.cancel();
+}
+
+// Nothing is in flight and something waits: only this timer can move it (RFC 9293 3.8.6.1 MUST-36,
+// and the override of silly-window avoidance).
+void Connection::arm_persist(packet::Turn& turn) {
+  const bool waits = unsent_bytes() != 0 || (fin_queued_ && !fin_sent());
+  if (!waits || !nothing_in_flight() || host_full_ || retry_deadline_ != time::Instant::never()) {
+    persist_deadline_ = time::Instant::never();
+    if (!waits || !nothing_in_flight()) backoff_ = 0;
+    return;
+  }
+  if (persist_deadline_ != time::Instant::never()) return;
+  if (!stalled_) {
+    stalled_ = true;
+    stalled_ms_ = milliseconds(turn.now);
+  }
+  const auto longest = time::Duration::milliseconds(engine_.settings.tcp_rto_max_ms);
+  const time::Duration first = std::max(recovery_.rto(), AckPolicy::kMax);
+  time::Duration wait = first * (std::int64_t{1} << std::min<unsigned>(backoff_, 20));
+  persist_deadline_ = turn.now + std::min(wait, longest);
+}
+
+// The persist timer went off: as much as the window lets through, else a probe without data.
+void Connection::send_probe(packet::Turn& turn) {
+  const std::uint32_t window = usable_window();
+  const std::uint32_t unsent = unsent_bytes();
+  if (window != 0 && recovery_.can_record()) {
+    if (unsent == 0) {
+      send_fin(turn);
+      return;
+    }
+    const std::uint32_t length = std::min({unsent, window, send_mss()});
+    const bool last = length == unsent && fin_queued_ && window > length;
+    send_range(turn, {snd_nxt_, snd_nxt_ + length + (last ? 1 : 0)}, false);
+    return;
+  }
+  if (!send_window_probe(turn)) return;
+  engine_.counters.add(Count::TCPWinProbe);
+  if (probes_ < 255) ++probes_;
+  if (backoff_ < 20) ++backoff_;
+}
+
+}  // namespace linnet::tcp
