@@ -151,9 +151,6 @@ class ConnectionFixture : public linnet::tests::LaneFixture {
         side.closed = true;
         connection.close(now);
       }
-    } else if (side.half_close && (side.events & event::kPeerClosed) != 0) {
-      side.closed = true;
-      connection.close(now);
     }
   }
 
