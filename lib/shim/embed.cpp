@@ -28,7 +28,7 @@ Result<> start_eal_once(unsigned memory_mb) {
   static std::mutex mutex;
   static std::unique_ptr<stack::Eal>* started = nullptr;
   const std::lock_guard lock(mutex);
-  if (started != nullptr) return Ok{};
+  if (started != nullptr || stack::Eal::started_in_process()) return Ok{};
   stack::EalOptions options;
   options.memory_mb = memory_mb;
   options.hugepages = stack::Hugepages::No;

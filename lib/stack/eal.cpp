@@ -235,6 +235,10 @@ Eal::~Eal() {
   rte_eal_cleanup();
 }
 
+bool Eal::started_in_process() {
+  return rte_lcore_count() != 0;
+}
+
 std::optional<unsigned> Eal::lane_lcore(unsigned lane) const {
   if (lane >= lanes_) return std::nullopt;
   return lane + 1;

@@ -57,6 +57,9 @@ class Eal {
   Eal(const Eal&) = delete;
   Eal& operator=(const Eal&) = delete;
 
+  // Whether somebody, maybe not we, has started it in this process.
+  static bool started_in_process();
+
   bool hugepages() const { return hugepages_; }
   // The lcore of a lane, none where lanes turn on the control core.
   std::optional<unsigned> lane_lcore(unsigned lane) const;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the C functions have in common.
+#pragma once
+
+#include <cerrno>
+#include <memory>
+
+#include "shim/descriptors.hpp"
+#include "shim/socket.hpp"
+
+namespace linnet::shim {
+
+// -errno becomes errno and -1.
+template <typename Number>
+Number answer(Number result) {
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+// Runs `call(Socket&)` on what the descriptor names; `other`: the answer where that is no socket.
+template <typename Call>
+auto with_socket(int fd, Call&& call, int other = -ENOTSOCK) {
+  const std::shared_ptr<File> file = Descriptors::of_process().get(fd);
+  using Number = decltype(call(static_cast<Socket&>(*file)));
+  if (file == nullptr) return answer(Number{-EBADF});
+  if (file->kind() == File::Kind::Epoll) return answer(static_cast<Number>(other));
+  return answer(call(static_cast<Socket&>(*file)));
+}
+
+}  // namespace linnet::shim

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The calls against a lane that echoes: what is the program's side alone.
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "shim/test_lane.hpp"
+
+namespace linnet::shim {
+namespace {
+
+TEST_F(CallsTest, StreamBytesComeBackInPiecesAndWhole) {
+  const int fd = connected();
+  const std::string text(5000, 'x');
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 5000);
+  std::string back(6000, '\0');
+  EXPECT_EQ(ln_recv(fd, back.data(), 10, MSG_PEEK), 10);
+  EXPECT_EQ(ln_recv(fd, back.data(), 3, 0), 3);
+  int readable = 0;
+  EXPECT_EQ(ln_ioctl(fd, FIONREAD, &readable), 0);
+  EXPECT_EQ(readable, 4997);
+  EXPECT_EQ(ln_recv(fd, back.data(), back.size(), 0), 4997);
+  EXPECT_EQ(ln_recv(fd, back.data(), 1, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);  // the driver never sleeps
+  EXPECT_EQ(ln_shutdown(fd, SHUT_WR), 0);
+  EXPECT_EQ(ln_recv(fd, back.data(), 1, 0), 0);
+  EXPECT_EQ(ln_send(fd, "x", 1, MSG_NOSIGNAL), -1);
+  EXPECT_EQ(errno, EPIPE);
+  EXPECT_EQ(ln_close(fd), 0);
+  EXPECT_EQ(ln_close(fd), -1);
+  EXPECT_EQ(errno, EBADF);
+}
+
+TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
+  lane_->credit = 3000;
+  lane_->holds = false;
+  const int fd = connected();
+  lane_->holds = true;
+  const std::string text(5000, 'x');
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 3000);
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  pollfd poll{fd, POLLOUT, 0};
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 0);
+  int queued = 0;
+  EXPECT_EQ(ln_ioctl(fd, TIOCOUTQ, &queued), 0);
+  EXPECT_EQ(queued, 3000);
+  socket::Message space;
+  space.program = lane_->last_program;
+  space.value = 2000;
+  lane_->tell(EventKind::Space, space);
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
+  EXPECT_EQ(poll.revents, POLLOUT);
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 2000);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, RefusedConnectTellsOnceAndMayBeTriedAgain) {
+  lane_->connect_error = ECONNREFUSED;
+  const int fd = ln_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  const sockaddr_in to = name("10.0.0.2", 7);
+  const auto* const address = reinterpret_cast<const sockaddr*>(&to);
+  EXPECT_EQ(ln_connect(fd, address, sizeof to), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+  lane_->connect_error = 0;
+  lane_->holds = true;
+  EXPECT_EQ(ln_connect(fd, address, sizeof to), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  EXPECT_EQ(ln_connect(fd, address, sizeof to), -1);
+  EXPECT_EQ(errno, EALREADY);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, AcceptedConnectionHasTheDataThatCameBeforeAccept) {
+  const int fd = ln_socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in here = name("10.0.0.1", 80);
+  EXPECT_EQ(ln_bind(fd, reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+  EXPECT_EQ(ln_listen(fd, 5), 0);
+  EXPECT_EQ(ln_accept(fd, nullptr, nullptr), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  lane_->arrive(lane_->last_program, "hello");
+  pollfd poll{fd, POLLIN, 0};
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
+  sockaddr_in peer{};
+  socklen_t length = sizeof peer;
+  const int connection = ln_accept4(fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK);
+  ASSERT_GE(connection, LN_FD_BASE);
+  EXPECT_EQ(ntohs(peer.sin_port), 4000);
+  char text[16] = {};
+  EXPECT_EQ(ln_read(connection, text, sizeof text), 5);
+  EXPECT_STREQ(text, "hello");
+  lane_->arrive(lane_->last_program, "nobody reads this");
+  program_->pump();
+  ln_close(fd);
+  EXPECT_EQ(lane_->close_flags, 0u);  // the listener's; the waiting connection was reset before
+  ln_close(connection);
+}
+
+TEST_F(CallsTest, DatagramsKeepTheirBoundsAndTellTheirSender) {
+  const int fd = ln_socket(AF_INET, SOCK_DGRAM, 0);
+  const sockaddr_in to = name("10.0.0.2", 7);
+  const auto* const address = reinterpret_cast<const sockaddr*>(&to);
+  const int on = 1;
+  EXPECT_EQ(ln_setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on), 0);
+  EXPECT_EQ(ln_sendto(fd, "one", 3, 0, address, sizeof to), 3);
+  const std::string lot(6000, 'y');
+  EXPECT_EQ(ln_sendto(fd, lot.data(), lot.size(), 0, address, sizeof to), 6000);
+  char text[8] = {}, control[64];
+  sockaddr_in from{};
+  iovec part{text, sizeof text};
+  msghdr message{};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof from;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  EXPECT_EQ(ln_recvmsg(fd, &message, 0), 3);
+  EXPECT_EQ(ntohs(from.sin_port), 7);
+  const cmsghdr* const info = CMSG_FIRSTHDR(&message);
+  ASSERT_NE(info, nullptr);
+  EXPECT_EQ(info->cmsg_type, IP_PKTINFO);
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, MSG_PEEK | MSG_TRUNC), 6000);
+  message.msg_control = nullptr;
+  EXPECT_EQ(ln_recvmsg(fd, &message, 0), 8);
+  EXPECT_EQ(message.msg_flags & MSG_TRUNC, MSG_TRUNC);
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(ln_sendto(fd, "x", 1, 0, nullptr, 0), -1);
+  EXPECT_EQ(errno, EDESTADDRREQ);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, EpollTellsLevelsEdgesAndOneShots) {
+  const int fd = connected(SOCK_DGRAM);
+  const int set = ln_epoll_create1(0);
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = 5}};
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), -1);
+  EXPECT_EQ(errno, EEXIST);
+  epoll_event out[4];
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 0);
+  ln_send(fd, "x", 1, 0);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);  // level
+  EXPECT_EQ(out[0].data.u64, 5u);
+  event.events = EPOLLIN | EPOLLET;
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), 0);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 0);
+  ln_send(fd, "x", 1, 0);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);  // more came: an edge
+  event.events = EPOLLIN | EPOLLONESHOT;
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), 0);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
+  ln_send(fd, "x", 1, 0);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 0);
+  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), -1);
+  EXPECT_EQ(errno, EINVAL);
+  ln_close(fd);
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 0);
+  ln_close(set);
+}
+
+TEST_F(CallsTest, KernelDescriptorsAreWaitedForBesideOurs) {
+  const int fd = connected(SOCK_DGRAM);
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  pollfd fds[2] = {{fd, POLLIN, 0}, {pipe[0], POLLIN, 0}};
+  EXPECT_EQ(ln_poll(fds, 2, 0), 0);
+  ASSERT_EQ(::write(pipe[1], "x", 1), 1);
+  EXPECT_EQ(ln_poll(fds, 2, 0), 1);
+  EXPECT_EQ(fds[1].revents, POLLIN);
+  const int set = ln_epoll_create1(0);
+  epoll_event event{.events = EPOLLIN, .data = {.fd = pipe[0]}};
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_ADD, pipe[0], &event), 0);
+  event.data.fd = fd;
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+  ln_send(fd, "x", 1, 0);
+  epoll_event out[4];
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 2);
+  ln_fd_set readable;
+  ln_fd_zero(&readable);
+  ln_fd_add(fd, &readable);
+  EXPECT_EQ(ln_select(fd + 1, &readable, nullptr, nullptr, nullptr), 1);
+  EXPECT_EQ(ln_fd_isset(fd, &readable), 1);
+  ln_close(set);
+  ln_close(fd);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST_F(CallsTest, BlockingCallsOfOtherThreadsSleepUntilTheLaneSpeaks) {
+  const int fd = connected();
+  host_.drives = false;
+  std::atomic<ssize_t> got{-7};
+  std::thread reader([&] {
+    char text[8];
+    got = ln_recv(fd, text, sizeof text, 0);
+  });
+  while (program_->sleepers() == 0)
+    std::this_thread::yield();
+  EXPECT_EQ(got, -7);
+  EXPECT_EQ(ln_send(fd, "hello", 5, 0), 5);
+  lane_->turn();
+  reader.join();
+  EXPECT_EQ(got, 5);
+  host_.drives = true;
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, TimeoutsAreOfTheStacksTime) {
+  const int fd = connected();
+  const timeval second{1, 0};
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second), 0);
+  host_.drives = false;
+  std::thread reader([&] {
+    char text[8];
+    EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), -1);
+    EXPECT_EQ(errno, EAGAIN);
+  });
+  while (program_->sleepers() == 0)
+    std::this_thread::yield();
+  EXPECT_EQ(program_->next_deadline().since_origin_ns(), 2'000'000'000);
+  host_.now_ns = 2'000'000'000;
+  program_->wake_due(host_.now());
+  reader.join();
+  host_.drives = true;
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, OptionsReadBackAsLinuxTellsThem) {
+  const int fd = ln_socket(AF_INET, SOCK_STREAM, 0);
+  int value = 5000;
+  socklen_t length = sizeof value;
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof value), 0);
+  EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &length), 0);
+  EXPECT_EQ(value, 10000);
+  value = 1;
+  EXPECT_EQ(ln_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value), 0);
+  EXPECT_EQ(ln_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
+  EXPECT_EQ(ln_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "none", 4), -1);
+  EXPECT_EQ(errno, ENOENT);
+  char name_of[16];
+  length = sizeof name_of;
+  EXPECT_EQ(ln_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name_of, &length), 0);
+  EXPECT_STREQ(name_of, "bbr");
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 4), 0);
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth9", 4), -1);
+  EXPECT_EQ(errno, ENODEV);
+  EXPECT_TRUE(lane_->options.empty());  // nothing stands there yet
+  const sockaddr_in to = name("10.0.0.2", 7);
+  EXPECT_EQ(ln_connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  EXPECT_EQ(lane_->options[socket::name::kNoDelay], 1u);
+  EXPECT_EQ(lane_->options[socket::name::kReceiveBuffer], 5000u);
+  EXPECT_EQ(lane_->options[socket::name::kCongestion], 3u);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, BuffersAreBorrowedAndGivenWithoutACopy) {
+  const int fd = connected();
+  ln_buffer buffer{};
+  ASSERT_EQ(ln_send_buffer_get(fd, &buffer), 0);
+  EXPECT_GE(buffer.length, 1400u);
+  std::memcpy(buffer.data, "zero", 4);
+  buffer.length = 4;
+  const void* const place = buffer.data;
+  EXPECT_EQ(ln_send_buffer(fd, &buffer, 1, 0), 1);
+  ln_buffer back[4];
+  ASSERT_EQ(ln_recv_borrow(fd, back, 4, 0), 1);
+  EXPECT_EQ(back[0].length, 4u);
+  EXPECT_EQ(back[0].data, place);
+  EXPECT_EQ(ln_recv_return(fd, back, 1), 0);
+  ASSERT_EQ(ln_send_buffer_get(fd, &buffer), 0);
+  EXPECT_EQ(ln_send_buffer_drop(fd, &buffer, 1), 0);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, UrgentByteStandsBesideTheStream) {
+  const int fd = connected();
+  socket::Message event;
+  event.program = lane_->last_program;
+  event.value = 2;
+  lane_->tell(EventKind::Urgent, event);
+  lane_->data(event, "abUcd");
+  pollfd poll{fd, POLLPRI, 0};
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
+  char text[8] = {};
+  int mark = 0;
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), 2);
+  EXPECT_EQ(ln_ioctl(fd, SIOCATMARK, &mark), 0);
+  EXPECT_EQ(mark, 1);
+  EXPECT_EQ(ln_recv(fd, text, 1, MSG_OOB), 1);
+  EXPECT_EQ(text[0], 'U');
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), 2);
+  EXPECT_EQ(std::string(text, 2), "cd");
+  ln_close(fd);
+}
+
+}  // namespace
+}  // namespace linnet::shim

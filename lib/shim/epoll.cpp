@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/epoll.hpp"
+
+#include <linnet/socket.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace linnet::shim {
+namespace {
+
+// Always told, asked for or not.
+constexpr std::uint32_t kAlways = EPOLLERR | EPOLLHUP;
+constexpr std::uint32_t kModes = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE;
+constexpr unsigned kDeepest = 5;  // Linux: EP_MAX_NESTS
+
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR &&
+              EPOLLHUP == POLLHUP && EPOLLPRI == POLLPRI);
+
+}  // namespace
+
+Epoll::~Epoll() {
+  for (const int fd : {kernel_, outside_, outside_event_}) {
+    if (fd >= 0) close(fd);
+  }
+}
+
+// --- What watched files tell; with their locks held.
+
+void Epoll::queue(Item& item) {
+  if (!item.queued) {
+    item.queued = true;
+    ready_list_.push_back(&item);
+  }
+  if (outside_event_ >= 0) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t put = write(outside_event_, &one, sizeof one);
+  }
+  publish(POLLIN | POLLRDNORM, POLLIN | POLLRDNORM);
+}
+
+void Epoll::item_ready(Item& item, std::uint32_t events) {
+  const std::lock_guard lock(mutex_);
+  if (item.gone || !item.armed || (events & (item.event.events | kAlways)) == 0) return;
+  queue(item);
+}
+
+void Epoll::item_gone(Item& item) {
+  const std::lock_guard lock(mutex_);
+  item.gone = true;
+  any_gone_ = true;
+  if (item.queued) ready_list_.remove(&item);
+  item.queued = false;
+}
+
+// --- epoll_ctl.
+
+void Epoll::drop_gone() {
+  std::vector<std::unique_ptr<Item>> gone;  // freed without the lock: files may end with them
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(any_gone_, false)) return;
+  for (auto at = items_.begin(); at != items_.end();) {
+    if (at->second->gone) {
+      gone.push_back(std::move(at->second));
+      at = items_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+bool Epoll::reaches(const File& target, unsigned depth) {
+  if (&target == this || depth > kDeepest) return true;
+  std::vector<std::shared_ptr<File>> sets;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [fd, item] : items_) {
+      if (!item->gone && item->file->kind() == File::Kind::Epoll) sets.push_back(item->file);
+    }
+  }
+  return std::any_of(sets.begin(), sets.end(), [&](const std::shared_ptr<File>& set) {
+    return static_cast<Epoll&>(*set).reaches(target, depth + 1);
+  });
+}
+
+int Epoll::add(int fd, const std::shared_ptr<File>& target, const epoll_event& event) {
+  auto item = std::make_unique<Item>(*this, fd, target);
+  Item& added = *item;
+  added.event = event;
+  {
+    const std::lock_guard lock(mutex_);
+    if (items_.contains(fd)) return -EEXIST;
+    items_.emplace(fd, std::move(item));
+  }
+  target->watch(added);
+  item_ready(added, target->ready());
+  return 0;
+}
+
+int Epoll::remove(int fd) {
+  std::unique_ptr<Item> item;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = items_.find(fd);
+    if (found == items_.end()) return -ENOENT;
+    item = std::move(found->second);
+    items_.erase(found);
+    item->gone = true;
+    if (item->queued) ready_list_.remove(item.get());
+  }
+  item->file->unwatch(*item);
+  return 0;
+}
+
+int Epoll::control_kernel(int operation, int fd, const epoll_event* event) {
+  if (kernel_ < 0) {
+    if (operation != EPOLL_CTL_ADD) return -ENOENT;
+    kernel_ = epoll_create1(EPOLL_CLOEXEC);
+    if (kernel_ < 0) return -errno;
+  }
+  epoll_event copy = event != nullptr ? *event : epoll_event{};
+  return epoll_ctl(kernel_, operation, fd, &copy) == 0 ? 0 : -errno;
+}
+
+int Epoll::control(int operation, int fd, const std::shared_ptr<File>& target,
+                   const epoll_event* event) {
+  if (operation != EPOLL_CTL_DEL && event == nullptr) return -EFAULT;
+  const std::lock_guard serial(control_mutex_);
+  drop_gone();
+  if (target == nullptr) return control_kernel(operation, fd, event);
+  if (target.get() == this) return -EINVAL;
+  if (operation != EPOLL_CTL_DEL && (event->events & EPOLLEXCLUSIVE) != 0) return -EINVAL;
+  switch (operation) {
+    case EPOLL_CTL_ADD:
+      if (target->kind() == File::Kind::Epoll && static_cast<Epoll&>(*target).reaches(*this))
+        return -ELOOP;
+      return add(fd, target, *event);
+    case EPOLL_CTL_DEL:
+      return remove(fd);
+    case EPOLL_CTL_MOD: {
+      Item* item = nullptr;
+      {
+        const std::lock_guard lock(mutex_);
+        const auto found = items_.find(fd);
+        if (found == items_.end()) return -ENOENT;
+        item = found->second.get();
+        item->event = *event;
+        item->armed = true;
+      }
+      item_ready(*item, target->ready());
+      return 0;
+    }
+    default:
+      return -EINVAL;
+  }
+}
+
+// --- epoll_wait.
+
+// Linux: ep_send_events. What is level-triggered goes back to the end of the list.
+std::size_t Epoll::collect(std::span<epoll_event> events) {
+  const std::lock_guard lock(mutex_);
+  std::size_t count = 0;
+  for (std::size_t left = ready_list_.size(); left > 0 && count < events.size(); --left) {
+    Item& item = *ready_list_.front();
+    ready_list_.pop_front();
+    item.queued = false;
+    const std::uint32_t now = item.file->ready() & (item.event.events | kAlways) & ~kModes;
+    if (now == 0) continue;
+    events[count].events = now;
+    events[count].data = item.event.data;
+    ++count;
+    if ((item.event.events & EPOLLONESHOT) != 0) {
+      item.armed = false;
+    } else if ((item.event.events & EPOLLET) == 0) {
+      item.queued = true;
+      ready_list_.push_back(&item);
+    }
+  }
+  publish(ready_list_.empty() ? 0 : POLLIN | POLLRDNORM, 0);
+  return count;
+}
+
+std::size_t Epoll::collect_kernel(std::span<epoll_event> events) const {
+  if (kernel_ < 0 || events.empty()) return 0;
+  const int got = epoll_wait(kernel_, events.data(), static_cast<int>(events.size()), 0);
+  return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+int Epoll::wait(std::span<epoll_event> events, time::Instant deadline, bool may_block,
+                const sigset_t* mask) {
+  const auto look = [&] {
+    const std::size_t ours = collect(events);
+    return ours + collect_kernel(events.subspan(ours));
+  };
+  if (outside_armed_) {
+    program().end_outside_wait();
+    outside_armed_ = false;
+    std::uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(outside_event_, &count, sizeof count);
+  }
+  program().host().drive();
+  program().pump();
+  std::size_t count = look();
+  if (count == 0 && !may_block && outside_ >= 0) {
+    program().begin_outside_wait();
+    outside_armed_ = true;
+    program().pump();
+    count = look();
+  }
+  if (count > 0 || !may_block || !program().host().may_sleep()) return static_cast<int>(count);
+  Program::Sleeper sleeper(program(), deadline);
+  const WaiterWatch watch(*this, sleeper.waiter());
+  Host::Slept slept = Host::Slept::Woken;
+  while (true) {
+    sleeper.waiter().reset();
+    count = look();
+    if (count > 0 || slept == Host::Slept::TimedOut) return static_cast<int>(count);
+    if (slept == Host::Slept::Interrupted) return -EINTR;
+    pollfd kernel{kernel_, POLLIN, 0};
+    slept = sleeper.sleep({&kernel, kernel_ >= 0 ? 1u : 0u}, mask);
+  }
+}
+
+int Epoll::kernel_fd() {
+  const std::lock_guard serial(control_mutex_);
+  if (outside_ >= 0) return outside_;
+  const int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  const int outside = epoll_create1(EPOLL_CLOEXEC);
+  epoll_event wanted{.events = EPOLLIN, .data = {}};
+  bool good = event >= 0 && outside >= 0 &&
+              epoll_ctl(outside, EPOLL_CTL_ADD, event, &wanted) == 0 &&
+              epoll_ctl(outside, EPOLL_CTL_ADD, program().wake_fd(), &wanted) == 0;
+  if (good && kernel_ < 0) kernel_ = epoll_create1(EPOLL_CLOEXEC);
+  good = good && epoll_ctl(outside, EPOLL_CTL_ADD, kernel_, &wanted) == 0;
+  if (!good) {
+    const int error = errno;
+    for (const int fd : {event, outside}) {
+      if (fd >= 0) close(fd);
+    }
+    return -error;
+  }
+  const std::lock_guard lock(mutex_);
+  outside_event_ = event;
+  outside_ = outside;
+  return outside;
+}
+
+int Epoll::on_close() {
+  const std::lock_guard serial(control_mutex_);
+  std::map<int, std::unique_ptr<Item>> items;
+  {
+    const std::lock_guard lock(mutex_);
+    items.swap(items_);
+    ready_list_.clear();
+    for (auto& [fd, item] : items)
+      item->gone = true;
+  }
+  for (auto& [fd, item] : items)
+    item->file->unwatch(*item);
+  if (outside_armed_) program().end_outside_wait();
+  outside_armed_ = false;
+  return 0;
+}
+
+}  // namespace linnet::shim

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// epoll(7) over our descriptors and the kernel's. Reading: Linux fs/eventpoll.c.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <list>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "shim/program.hpp"
+
+namespace linnet::shim {
+
+class Epoll final : public File {
+ public:
+  explicit Epoll(std::shared_ptr<Program> program) : File(File::Kind::Epoll, std::move(program)) {}
+  ~Epoll() override;
+
+  // -errno or 0. `target`: what `fd` names; null: one of the kernel's.
+  int control(int operation, int fd, const std::shared_ptr<File>& target, const epoll_event* event);
+  // How many events were written, 0 at the deadline, or -errno.
+  int wait(std::span<epoll_event> events, time::Instant deadline, bool may_block,
+           const sigset_t* mask);
+  // The kernel's descriptor for loops outside; -errno.
+  int kernel_fd();
+  // Whether `target` is this set or is in it, at any depth.
+  bool reaches(const File& target, unsigned depth = 0);
+
+ protected:
+  int on_close() override;
+
+ private:
+  struct Item final : Watch {
+    Item(Epoll& owner, int number, std::shared_ptr<File> what)
+        : set(owner), fd(number), file(std::move(what)) {}
+    void on_ready(std::uint32_t events) override { set.item_ready(*this, events); }
+    void on_gone() override { set.item_gone(*this); }
+
+    Epoll& set;
+    const int fd;
+    const std::shared_ptr<File> file;
+    epoll_event event{};
+    bool queued = false;
+    bool armed = true;  // EPOLLONESHOT was not used up
+    bool gone = false;
+  };
+
+  void item_ready(Item& item, std::uint32_t events);
+  void item_gone(Item& item);
+  void queue(Item& item);
+  int add(int fd, const std::shared_ptr<File>& target, const epoll_event& event);
+  int control_kernel(int operation, int fd, const epoll_event* event);
+  int remove(int fd);
+  std::size_t collect(std::span<epoll_event> events);
+  std::size_t collect_kernel(std::span<epoll_event> events) const;
+  void drop_gone();
+
+  std::mutex control_mutex_;  // adding and removing; before mutex_ of files
+  // Under mutex_.
+  std::map<int, std::unique_ptr<Item>> items_;
+  std::list<Item*> ready_list_;
+  bool any_gone_ = false;
+  int kernel_ = -1;   // the kernel's descriptors among ours
+  int outside_ = -1;  // what kernel_fd gives
+  int outside_event_ = -1;
+  bool outside_armed_ = false;
+};
+
+}  // namespace linnet::shim

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/file.hpp"
+
+namespace linnet::shim {
+
+void File::watch(Watch& watch) {
+  const std::lock_guard lock(watch_mutex_);
+  watch.next_ = watches_;
+  watch.link_ = &watches_;
+  if (watches_ != nullptr) watches_->link_ = &watch.next_;
+  watches_ = &watch;
+}
+
+void File::unwatch(Watch& watch) {
+  const std::lock_guard lock(watch_mutex_);
+  if (watch.link_ == nullptr) return;
+  *watch.link_ = watch.next_;
+  if (watch.next_ != nullptr) watch.next_->link_ = watch.link_;
+  watch.link_ = nullptr;
+}
+
+void File::publish(std::uint32_t ready, std::uint32_t happened) {
+  ready_.store(ready, std::memory_order_release);
+  if (happened == 0) return;
+  const std::lock_guard lock(watch_mutex_);
+  for (Watch* watch = watches_; watch != nullptr; watch = watch->next_)
+    watch->on_ready(happened);
+}
+
+int File::close_last() {
+  const int result = on_close();
+  const std::lock_guard lock(watch_mutex_);
+  while (watches_ != nullptr) {
+    Watch* const watch = watches_;
+    watches_ = watch->next_;
+    watch->link_ = nullptr;
+    watch->on_gone();
+  }
+  return result;
+}
+
+}  // namespace linnet::shim

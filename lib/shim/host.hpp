@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a program's calls need of whoever runs the stack: time, turns of lanes, sleep.
+#pragma once
+
+#include <poll.h>
+#include <signal.h>
+
+#include <optional>
+#include <span>
+
+#include "base/ipv4.hpp"
+#include "time/instant.hpp"
+
+namespace linnet::shim {
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  // --- Any thread.
+  // The stack's time.
+  virtual time::Instant now() = 0;
+  // Requests for the lane stand in its ring: a lane that rests wakes up.
+  virtual void kick(unsigned lane) = 0;
+  // Lets the lanes do what is to be done now, where their turns are the calling thread's to give.
+  // False: they are not, nothing was done.
+  virtual bool drive() = 0;
+  // Whether the calling thread may be put to sleep: not the one that moves a clock set by hand.
+  virtual bool may_sleep() = 0;
+
+  enum class Slept { Woken, TimedOut, Interrupted };
+  // Until one of the descriptors has an event, or `deadline` (of the stack's time). `mask`: of
+  // signals while it sleeps; nullptr: as it is.
+  virtual Slept sleep(std::span<pollfd> descriptors, time::Instant deadline,
+                      const sigset_t* mask) = 0;
+
+  // --- What control knows; any thread.
+  // Whether bind may take the address: one of ours, any, a broadcast or a group.
+  virtual bool may_bind(Ipv4Address address) = 0;
+  // The address that packets to `destination` leave from; empty: no route leads there.
+  virtual std::optional<Ipv4Address> source_for(Ipv4Address destination) = 0;
+  // The device's index, -1: there is none; and its name, empty: there is none.
+  virtual int device_index(const char* name) = 0;
+  virtual bool device_name(unsigned index, char (&name)[16]) = 0;
+};
+
+}  // namespace linnet::shim

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Socket options as a table: what is an int with bounds stands here; what is more is code.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "time/instant.hpp"
+
+namespace linnet::shim {
+
+struct OptionRow {
+  enum For : std::uint8_t { kStream = 1, kDatagram = 2, kBoth = 3 };
+  enum Kind : std::uint8_t {
+    Number,  // out of bounds: EINVAL
+    Switch,  // any number: 0 or 1
+    Fixed,   // can be read, not set
+  };
+  int level;
+  int name;
+  Kind kind;
+  For applies;
+  int initial;
+  int least, most;
+  bool travels;  // lanes are told
+};
+
+// nullptr: the table has none such.
+const OptionRow* find_option(int level, int name);
+
+// What one socket's options are; only those that were set take memory.
+class OptionValues {
+ public:
+  int get(const OptionRow& row) const;
+  int get(int level, int name) const;
+  void set(const OptionRow& row, int value);
+
+  // Calls `visit(row, value)` for each that was set and travels.
+  template <typename Visit>
+  void each_travelling(Visit&& visit) const {
+    for (const auto& [row, value] : set_) {
+      if (row->travels) visit(*row, value);
+    }
+  }
+
+  bool linger = false;
+  int linger_seconds = 0;
+  time::Duration receive_timeout{};  // zero: none
+  time::Duration send_timeout{};
+  int send_buffer = 0;     // as asked for; 0: not set
+  int receive_buffer = 0;  // likewise
+  int device = -1;         // SO_BINDTODEVICE: index
+  int congestion = 0;      // socket::Congestion; 0: the default
+
+ private:
+  std::vector<std::pair<const OptionRow*, int>> set_;
+};
+
+}  // namespace linnet::shim

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "shim/program.hpp"
+
+#include <algorithm>
+
+#include "shim/descriptors.hpp"
+#include "shim/socket.hpp"
+
+namespace linnet::shim {
+
+using socket::Message;
+
+Result<std::shared_ptr<Program>> Program::create(const Parts& parts) {
+  std::shared_ptr<Program> program(new Program(parts));
+  auto session = parts.sessions.create();
+  if (!session) return session.error();
+  program->session_ = *session;
+  program->lanes_ = (*session)->lanes();
+  program->numbers_.emplace_back();  // 0 is nobody's number
+  return program;
+}
+
+Program::~Program() {
+  end();
+}
+
+void Program::end() {
+  if (ended_.exchange(true, std::memory_order_acq_rel)) return;
+  Descriptors::of_process().remove_all(*this);
+  std::vector<std::shared_ptr<Socket>> sockets;
+  {
+    const std::scoped_lock lock(pump_mutex_, numbers_mutex_);
+    sockets.swap(numbers_);
+    unnamed_.clear();
+    parts_.sessions.close(*session_);
+  }
+  const std::lock_guard lock(sleep_mutex_);
+  if (leader_ != nullptr) leader_->waiter_.wake();
+  for (Sleeper* sleeper : sleepers_)
+    sleeper->waiter_.wake();
+}
+
+std::uint32_t Program::enter(std::shared_ptr<Socket> socket) {
+  const std::lock_guard lock(numbers_mutex_);
+  if (free_numbers_.empty()) {
+    numbers_.push_back(std::move(socket));
+    return static_cast<std::uint32_t>(numbers_.size() - 1);
+  }
+  const std::uint32_t number = free_numbers_.back();
+  free_numbers_.pop_back();
+  numbers_[number] = std::move(socket);
+  return number;
+}
+
+void Program::leave(std::uint32_t number) {
+  std::shared_ptr<Socket> gone;  // freed after the lock
+  const std::lock_guard lock(numbers_mutex_);
+  if (number >= numbers_.size()) return;
+  gone = std::move(numbers_[number]);
+  free_numbers_.push_back(number);
+}
+
+std::shared_ptr<Socket> Program::find(std::uint32_t number) {
+  const std::lock_guard lock(numbers_mutex_);
+  return number < numbers_.size() ? numbers_[number] : nullptr;
+}
+
+bool Program::try_requests(unsigned lane, const Message* messages, std::size_t count) {
+  const std::lock_guard lock(writers_[lane].mutex);
+  if (ended()) return true;  // the lanes have forgotten us: nothing is lost
+  socket::RingWriter& ring = session_->requests(lane);
+  if (!ring.has_room(static_cast<std::uint32_t>(count))) return false;
+  for (std::size_t i = 0; i < count; ++i)
+    LINNET_CHECK(ring.push(messages[i]));
+  return true;
+}
+
+void Program::request(unsigned lane, std::span<const Message> messages) {
+  while (!try_requests(lane, messages.data(), messages.size()))
+    wait_for_ring(lane);
+}
+
+void Program::wait_for_ring(unsigned lane) {
+  host().kick(lane);
+  const bool driven = host().drive();
+  pump();
+  // The lane empties its ring in a moment; nothing tells when.
+  if (!driven && host().may_sleep()) poll(nullptr, 0, 1);
+}
+
+void Program::post(unsigned lane, const Message& message) {
+  if (!try_request(lane, message)) late_.emplace_back(lane, message);
+  host().kick(lane);
+}
+
+void Program::carry_out(unsigned lane) {
+  host().kick(lane);
+  if (host().drive()) pump();
+}
+
+void Program::pump() {
+  const std::lock_guard lock(pump_mutex_);
+  if (ended()) return;
+  std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
+  Message event;
+  for (unsigned lane = 0; lane < lanes_; ++lane) {
+    while (session_->events(lane).pop(event))
+      dispatch(lane, event);
+  }
+}
+
+void Program::remember(unsigned lane, socket::Handle handle, std::shared_ptr<Socket> socket) {
+  unnamed_[key_of(lane, handle)] = std::move(socket);
+}
+
+void Program::dispatch(unsigned lane, const Message& event) {
+  std::shared_ptr<Socket> socket = find(event.program);
+  const auto unnamed =
+      unnamed_.empty() ? unnamed_.end() : unnamed_.find(key_of(lane, event.handle));
+  if (event.program == 0 && unnamed != unnamed_.end()) socket = unnamed->second;
+  const bool closed = event.kind == static_cast<std::uint8_t>(socket::EventKind::Closed);
+  if (closed && unnamed != unnamed_.end()) unnamed_.erase(unnamed);
+  if (socket == nullptr) {
+    if (event.buffer.index != socket::BufferRef::kNone) give_back(event.buffer);
+    return;
+  }
+  if (socket->on_event(lane, event)) leave(socket->number());
+}
+
+unsigned Program::sleepers() const {
+  const std::lock_guard lock(sleep_mutex_);
+  const auto counts = [](const Sleeper* sleeper) {
+    return sleeper->asleep_ && !sleeper->for_lane_ && !sleeper->waiter_.woken();
+  };
+  const auto others = std::count_if(sleepers_.begin(), sleepers_.end(), counts);
+  return static_cast<unsigned>(others) + (leader_ != nullptr && counts(leader_) ? 1 : 0);
+}
+
+time::Instant Program::next_deadline() const {
+  const std::lock_guard lock(sleep_mutex_);
+  time::Instant next = leader_ != nullptr ? leader_->deadline_ : time::Instant::never();
+  for (const Sleeper* sleeper : sleepers_)
+    next = std::min(next, sleeper->deadline_);
+  return next;
+}
+
+void Program::wake_due(time::Instant now) {
+  const std::lock_guard lock(sleep_mutex_);
+  if (leader_ != nullptr && leader_->deadline_ <= now) leader_->waiter_.wake();
+  for (Sleeper* sleeper : sleepers_) {
+    if (sleeper->deadline_ <= now) sleeper->waiter_.wake();
+  }
+}
+
+Program::Sleeper::Sleeper(Program& program, time::Instant deadline, bool for_lane)
+    : program_(program), waiter_(Waiter::of_thread()), deadline_(deadline), for_lane_(for_lane) {
+  const std::lock_guard lock(program_.sleep_mutex_);
+  program_.sleepers_.push_back(this);
+}
+
+Program::Sleeper::~Sleeper() {
+  const std::lock_guard lock(program_.sleep_mutex_);
+  if (program_.leader_ != this) {
+    std::erase(program_.sleepers_, this);
+    return;
+  }
+  program_.leader_ = nullptr;
+  if (!program_.sleepers_.empty()) program_.sleepers_.front()->waiter_.wake();
+}
+
+Host::Slept Program::Sleeper::sleep(std::span<pollfd> others, const sigset_t* mask) {
+  bool leads;
+  {
+    const std::lock_guard lock(program_.sleep_mutex_);
+    if (program_.ended()) return Host::Slept::Interrupted;
+    if (program_.leader_ == nullptr) {
+      program_.leader_ = this;
+      std::erase(program_.sleepers_, this);
+    }
+    leads = program_.leader_ == this;
+    asleep_ = !leads;
+  }
+  descriptors_.assign(others.begin(), others.end());
+  descriptors_.push_back({waiter_.fd(), POLLIN, 0});
+  if (leads) {
+    descriptors_.push_back({program_.wake_fd(), POLLIN, 0});
+    program_.session_->begin_sleep();
+    program_.pump();  // what came before the announcement
+    const std::lock_guard lock(program_.sleep_mutex_);
+    asleep_ = true;
+  }
+  Host::Slept slept = Host::Slept::Woken;
+  if (!waiter_.woken()) slept = program_.host().sleep(descriptors_, deadline_, mask);
+  if (leads) {
+    program_.session_->end_sleep();
+    program_.pump();
+  }
+  std::copy_n(descriptors_.begin(), others.size(), others.begin());
+  const std::lock_guard lock(program_.sleep_mutex_);
+  asleep_ = false;
+  return slept;
+}
+
+}  // namespace linnet::shim

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One program on one stack: its session with the lanes, its sockets by number, and the threads that
+// wait in its calls.
+//
+//   calls --request--> request rings        (a lock a ring)
+//   pump  <--events--- event rings          (one thread at a time; any that calls)
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "shim/host.hpp"
+#include "shim/waiter.hpp"
+#include "socket/buffers.hpp"
+#include "socket/channel.hpp"
+#include "socket/message.hpp"
+#include "socket/ports.hpp"
+#include "socket/sessions.hpp"
+#include "socket/settings.hpp"
+
+namespace linnet::shim {
+
+class Socket;
+
+// What a program needs of a stack; all outlive it.
+struct Parts {
+  socket::Sessions& sessions;
+  socket::Buffers& buffers;
+  socket::Ports& ports;
+  const socket::Settings& settings;
+  Host& host;
+};
+
+enum class Waited { Done, TimedOut, Interrupted, WouldBlock };
+
+class Program : public std::enable_shared_from_this<Program> {
+ public:
+  static Result<std::shared_ptr<Program>> create(const Parts& parts);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // The stack ends: the session is closed, every later call fails. The program's descriptors are
+  // taken away.
+  void end();
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+
+  Host& host() { return parts_.host; }
+  socket::Ports& ports() { return parts_.ports; }
+  const socket::Settings& settings() { return parts_.settings; }
+  unsigned lanes() const { return lanes_; }
+  std::uint16_t session() const { return session_->number(); }
+
+  // --- Sockets by number: 1 and on, in messages.
+  std::uint32_t enter(std::shared_ptr<Socket> socket);
+  // The number of a socket of which no lane knows is free.
+  void leave(std::uint32_t number);
+  // From an event: a connection whose number its lane does not know yet. Its events come without.
+  void remember(unsigned lane, socket::Handle handle, std::shared_ptr<Socket> socket);
+
+  // --- Buffers.
+  std::optional<socket::BufferRef> take_buffer() { return parts_.buffers.take(session_->number()); }
+  std::byte* address(const socket::BufferRef& ref) const { return parts_.buffers.address(ref); }
+  void give_back(const socket::BufferRef& ref) {
+    parts_.buffers.give_back(session_->number(), ref);
+  }
+
+  // --- Requests. False: the ring is full, nothing was written. A train is written wholly or not.
+  bool try_request(unsigned lane, const socket::Message& message) {
+    return try_requests(lane, &message, 1);
+  }
+  bool try_requests(unsigned lane, const socket::Message* messages, std::size_t count);
+  // Waits while the ring is full. No file's lock is held.
+  void request(unsigned lane, std::span<const socket::Message> messages);
+  void request(unsigned lane, const socket::Message& message) {
+    request(lane, std::span(&message, 1));
+  }
+  // From an event: a full ring is tried again by the next pump.
+  void post(unsigned lane, const socket::Message& message);
+  // Until there may be room in a ring that was full. No file's lock is held.
+  void wait_for_ring(unsigned lane);
+  // Requests were written: the lanes do them, at once where their turns are this thread's to give.
+  void carry_out(unsigned lane);
+
+  // Takes the events of all lanes to their sockets.
+  void pump();
+
+  // --- Waiting. `lock` holds the file's mutex, under which `done` is asked. Returns with it held.
+  template <typename Done>
+  Waited wait(File& file, std::unique_lock<std::mutex>& lock, time::Instant deadline,
+              bool may_block, Done&& done);
+  // As `wait`, for what a lane is about to answer: not a call that sleeps, in the driver's eyes.
+  template <typename Done>
+  Waited wait_for_lane(File& file, std::unique_lock<std::mutex>& lock, Done&& done);
+
+  // Threads that sleep in calls and were not woken.
+  unsigned sleepers() const;
+  // The earliest timeout of a thread that sleeps; a clock set by hand stops there.
+  time::Instant next_deadline() const;
+  void wake_due(time::Instant now);
+
+  // A thread's wait, over as many sleeps as it takes. The first sleeper also drains the event
+  // rings for all; when it leaves, another takes over.
+  class Sleeper {
+   public:
+    Sleeper(Program& program, time::Instant deadline, bool for_lane = false);
+    ~Sleeper();
+    Sleeper(const Sleeper&) = delete;
+    Sleeper& operator=(const Sleeper&) = delete;
+    Waiter& waiter() { return waiter_; }
+    // `others`: descriptors of the kernel to wait for besides; their revents are set.
+    Host::Slept sleep(std::span<pollfd> others = {}, const sigset_t* mask = nullptr);
+
+   private:
+    friend class Program;
+    Program& program_;
+    Waiter& waiter_;
+    const time::Instant deadline_;
+    const bool for_lane_;
+    bool asleep_ = false;
+    std::vector<pollfd> descriptors_;
+  };
+
+  // For a wait outside of our calls: the lanes signal `wake_fd` while it is on.
+  int wake_fd() const { return session_->wake_fd(); }
+  void begin_outside_wait() { session_->begin_sleep(); }
+  void end_outside_wait() { session_->end_sleep(); }
+
+ private:
+  explicit Program(const Parts& parts) : parts_(parts) {}
+  void dispatch(unsigned lane, const socket::Message& event);
+  std::shared_ptr<Socket> find(std::uint32_t number);
+
+  struct alignas(64) Writer {
+    std::mutex mutex;
+  };
+
+  const Parts parts_;
+  socket::Session* session_ = nullptr;
+  unsigned lanes_ = 0;
+  std::atomic<bool> ended_{false};
+  std::array<Writer, socket::kMaxLanes> writers_;
+  static std::uint64_t key_of(unsigned lane, socket::Handle handle) {
+    return std::uint64_t{lane} << 32 | handle.slot;
+  }
+
+  std::mutex pump_mutex_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Socket>> unnamed_;  // under pump_mutex_
+  std::vector<std::pair<unsigned, socket::Message>> late_;              // posted; under pump_mutex_
+  std::mutex numbers_mutex_;
+  std::vector<std::shared_ptr<Socket>> numbers_;
+  std::vector<std::uint32_t> free_numbers_;
+
+  mutable std::mutex sleep_mutex_;
+  Sleeper* leader_ = nullptr;
+  std::vector<Sleeper*> sleepers_;
+};
+
+template <typename Done>
+Waited Program::wait(File& file, std::unique_lock<std::mutex>& lock, time::Instant deadline,
+                     bool may_block, Done&& done) {
+  if (done()) return Waited::Done;
+  lock.unlock();
+  host().drive();
+  pump();
+  lock.lock();
+  if (done()) return Waited::Done;
+  if (!may_block || !host().may_sleep()) return Waited::WouldBlock;
+  lock.unlock();
+  Host::Slept slept = Host::Slept::Woken;
+  {
+    Sleeper sleeper(*this, deadline);
+    const WaiterWatch watch(file, sleeper.waiter());
+    while (true) {
+      sleeper.waiter().reset();
+      lock.lock();
+      const bool is_done = done();
+      if (is_done || slept != Host::Slept::Woken) break;
+      lock.unlock();
+      slept = sleeper.sleep();
+    }
+    // The watch goes without the file's lock.
+    lock.unlock();
+  }
+  lock.lock();
+  if (done()) return Waited::Done;
+  if (slept == Host::Slept::TimedOut) return Waited::TimedOut;
+  return slept == Host::Slept::Interrupted ? Waited::Interrupted : Waited::WouldBlock;
+}
+
+template <typename Done>
+Waited Program::wait_for_lane(File& file, std::unique_lock<std::mutex>& lock, Done&& done) {
+  if (done()) return Waited::Done;
+  lock.unlock();
+  host().drive();
+  pump();
+  lock.lock();
+  if (done()) return Waited::Done;
+  if (!host().may_sleep()) return Waited::WouldBlock;
+  lock.unlock();
+  {
+    Sleeper sleeper(*this, time::Instant::never(), true);
+    const WaiterWatch watch(file, sleeper.waiter());
+    while (true) {
+      sleeper.waiter().reset();
+      lock.lock();
+      if (done() || ended()) break;
+      lock.unlock();
+      // A signal does not end it: the lane answers in a moment.
+      sleeper.sleep();
+    }
+    lock.unlock();
+  }
+  lock.lock();
+  return done() ? Waited::Done : Waited::WouldBlock;
+}
+
+}  // namespace linnet::shim

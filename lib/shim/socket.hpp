@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A socket in the program's memory (Linux: struct socket with its inet_sock). Calls return what
+// Linux's do, errors as -errno.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "shim/options.hpp"
+#include "shim/program.hpp"
+
+struct ln_buffer;
+
+namespace linnet::shim {
+
+using socket::Endpoint;
+using socket::EventKind;
+using socket::Handle;
+using socket::Message;
+using socket::RequestKind;
+
+// What send, sendto, sendmsg ... come to.
+struct SendCall {
+  std::span<const iovec> parts;
+  std::size_t bytes = 0;  // of all parts
+  const sockaddr* name = nullptr;
+  socklen_t name_length = 0;
+  std::span<const std::byte> control{};
+  int flags = 0;
+};
+
+// What recv, recvfrom, recvmsg ... come to.
+struct ReceiveCall {
+  std::span<const iovec> parts;
+  std::size_t room = 0;
+  int flags = 0;
+  // Answers, where wanted.
+  sockaddr* name = nullptr;
+  socklen_t* name_length = nullptr;  // room in, length out
+  std::span<std::byte> control{};
+  std::size_t control_length = 0;
+  int result_flags = 0;
+};
+
+class Socket : public File {
+ public:
+  Socket(File::Kind kind, std::shared_ptr<Program> program, socket::Kind socket_kind, int type,
+         int protocol);
+  // Its number in messages; asked once, by the maker.
+  void enter(std::shared_ptr<Socket> self) { number_ = program().enter(std::move(self)); }
+
+  int bind(const sockaddr* address, socklen_t length);
+  virtual int connect(const sockaddr* address, socklen_t length) = 0;
+  virtual int listen(int backlog) = 0;
+  // `made`: the connection.
+  virtual int accept(std::shared_ptr<Socket>& made) = 0;
+  virtual ssize_t send(const SendCall& call) = 0;
+  virtual ssize_t receive(ReceiveCall& call) = 0;
+  virtual int shutdown(int how) = 0;
+  int local_name(sockaddr* address, socklen_t* length) const;
+  int peer_name(sockaddr* address, socklen_t* length) const;
+  int set_option(int level, int name, const void* value, socklen_t length);
+  int get_option(int level, int name, void* value, socklen_t* length);
+  // FIONREAD, SIOCOUTQ, SIOCATMARK ...: the answer.
+  virtual int query(unsigned long request, int& answer) = 0;
+
+  // Without copying; socket.h says what they do.
+  virtual int borrow(std::span<ln_buffer> buffers, int flags) = 0;
+  virtual int give_back(std::span<const ln_buffer> buffers);
+  int lend(ln_buffer& buffer);
+  int take_back(std::span<const ln_buffer> buffers);
+  virtual int send_lent(std::span<const ln_buffer> buffers, int flags) = 0;
+
+  // An event of a lane. True: nothing will come any more, the number is free.
+  virtual bool on_event(unsigned lane, const Message& event) = 0;
+
+  std::uint32_t number() const { return number_; }
+
+ protected:
+  // --- With mutex_ held.
+  Message message(RequestKind kind) const;
+  int take_error();
+  // Binds to an ephemeral port if nothing was bound. 0 or -errno.
+  int bind_any_port();
+  void release_port();
+  // Options as a lane is told them before it makes the socket (handle 0).
+  std::vector<Message> option_messages() const;
+  time::Instant deadline(time::Duration limit) const;
+  virtual bool connected() const = 0;
+  // After a successful bind: lanes may have to know. 0 or -errno.
+  virtual int on_bound(std::unique_lock<std::mutex>& /*lock*/) { return 0; }
+  virtual bool listening() const { return false; }
+  // A socket of the lanes exists: options are told to it. Calls `tell(lane, handle)`.
+  virtual void each_handle(const std::function<void(unsigned, Handle)>& tell) const = 0;
+  // Options that more than the table knows: -ENOPROTOOPT where this kind of socket has none such.
+  virtual int get_special(int level, int name, void* value, socklen_t* length);
+  virtual void refresh() = 0;  // readiness after a change
+
+  const socket::Kind socket_kind_;
+  const int type_;
+  const int protocol_;
+  std::uint32_t number_ = 0;
+  Endpoint local_{};
+  Endpoint peer_{};
+  socket::Ticket ticket_ = 0;
+  bool port_given_ = false;     // by bind, not chosen by us
+  bool address_given_ = false;  // likewise
+  int error_ = 0;               // pending (Linux: sk_err)
+  int shutdown_ = 0;            // bit 1: receive, bit 2: send
+  OptionValues options_;
+
+ private:
+  int set_travelling(const OptionRow& row, int value);
+};
+
+// --- Names.
+// 0 or -errno as Linux's calls judge a peer's name.
+int parse_name(const sockaddr* address, socklen_t length, Endpoint& out);
+// Writes an AF_INET name into what room there is and says how long it is.
+int write_name(const Endpoint& endpoint, sockaddr* address, socklen_t* length);
+
+// How a failed or timed out wait of a socket call ends: -EAGAIN or -EINTR.
+int result_of(Waited waited);
+
+}  // namespace linnet::shim

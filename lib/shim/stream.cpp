@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Opening, closing and events of a TCP socket. Reading: Linux net/ipv4/af_inet.c.
+#include "shim/stream.hpp"
+
+#include <linnet/socket.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "socket/options.hpp"
+
+namespace linnet::shim {
+namespace {
+
+constexpr std::uint32_t kIn = POLLIN | POLLRDNORM, kOut = POLLOUT | POLLWRNORM;
+constexpr int kReceiveShut = 1, kSendShut = 2;
+
+}  // namespace
+
+Stream::Stream(std::shared_ptr<Program> program)
+    : Socket(File::Kind::Stream, std::move(program), socket::Kind::Stream, SOCK_STREAM,
+             IPPROTO_TCP) {
+  publish(mask(), 0);
+}
+
+// Linux: tcp_poll.
+std::uint32_t Stream::mask() const {
+  if (state_ == State::Listen) return accepted_.empty() ? 0u : kIn;
+  std::uint32_t out = error_ != 0 ? POLLERR : 0u;
+  if (state_ == State::SynSent) return out;
+  if (state_ == State::Close || (shutdown_ == (kReceiveShut | kSendShut))) out |= POLLHUP;
+  if ((shutdown_ & kReceiveShut) != 0 || end_) out |= kIn | POLLRDHUP;
+  if (state_ == State::Close && attempt_ == Attempt::Connected) out |= kIn | POLLRDHUP;
+  if (readable()) out |= kIn;
+  if ((shutdown_ & kSendShut) != 0 || state_ == State::Close || writable()) out |= kOut;
+  if (urgent_ && !urgent_read_) out |= POLLPRI;
+  return out;
+}
+
+bool Stream::readable() const {
+  const int low = options_.get(SOL_SOCKET, SO_RCVLOWAT);
+  return received_bytes_ >= static_cast<std::size_t>(std::max(1, low));
+}
+
+// --- Opening.
+
+int Stream::connect(const sockaddr* address, socklen_t length) {
+  if (address == nullptr) return -EFAULT;
+  if (length < sizeof(sa_family_t)) return -EINVAL;
+  Lock lock(mutex_);
+  if (address->sa_family == AF_UNSPEC) return disconnect(lock);
+  const bool may_block = !nonblocking();
+  if (attempt_ == Attempt::Connected) return -EISCONN;
+  if (attempt_ == Attempt::Connecting) return finish_connect(lock, -EALREADY, may_block);
+  if (state_ != State::Close) return -EISCONN;
+  Endpoint peer;
+  if (const int bad = parse_name(address, length, peer); bad != 0) return bad;
+  // Linux: ip_route_connect takes the any address for the host itself.
+  if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
+  if (peer.address.is_multicast() || peer.address.is_limited_broadcast()) return -ENETUNREACH;
+  peer_ = peer;
+  error_ = 0;
+  start_connect(lock);
+  return finish_connect(lock, -EINPROGRESS, may_block);
+}
+
+void Stream::start_connect(Lock& lock) {
+  state_ = State::SynSent;
+  attempt_ = Attempt::Connecting;
+  end_ = false;
+  shutdown_ = 0;
+  opening_ = 1;
+  lane_ = number_ % program().lanes();
+  publish(mask(), 0);
+  std::vector<Message> requests = option_messages();
+  requests.push_back(message(RequestKind::Connect));
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, requests);
+  program().carry_out(lane);
+  lock.lock();
+}
+
+// `busy`: what a call that does not wait says while the handshake goes on.
+int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
+  if (state_ == State::SynSent) {
+    const auto waited = program().wait(*this, lock, deadline(options_.send_timeout), may_block,
+                                       [this] { return state_ != State::SynSent; });
+    if (waited == Waited::Interrupted) return -EINTR;
+    if (waited != Waited::Done) return busy;
+  }
+  if (state_ == State::Established) {
+    attempt_ = Attempt::Connected;
+    return 0;
+  }
+  const int error = std::exchange(error_, 0);
+  attempt_ = Attempt::Unconnected;
+  publish(mask(), 0);
+  return error != 0 ? -error : -ECONNABORTED;
+}
+
+// connect to AF_UNSPEC (Linux: tcp_disconnect).
+int Stream::disconnect(Lock& lock) {
+  if (state_ == State::Listen) close_listener(lock);
+  if (handle_) {
+    Message close = message(RequestKind::Close);
+    close.handle = handle_;
+    close.flags = socket::message_flag::kAbort;
+    const unsigned lane = lane_;
+    lock.unlock();
+    program().request(lane, close);
+    program().carry_out(lane);
+    lock.lock();
+  }
+  state_ = State::Close;
+  attempt_ = Attempt::Unconnected;
+  drop_received();
+  error_ = 0;
+  shutdown_ = 0;
+  peer_ = {};
+  publish(mask(), mask());
+  return 0;
+}
+
+int Stream::listen(int backlog) {
+  Lock lock(mutex_);
+  if (attempt_ != Attempt::Unconnected || (state_ != State::Close && state_ != State::Listen))
+    return -EINVAL;
+  const auto most = static_cast<int>(program().settings().somaxconn.load());
+  backlog_ = backlog < 0 ? most : std::min(backlog, most);
+  if (const int bad = bind_any_port(); bad != 0) return bad;
+  if (const int taken = program().ports().listen(ticket_); taken != 0) return -taken;
+  std::vector<Message> requests = option_messages();
+  Message listen = message(RequestKind::Listen);
+  listen.value = static_cast<std::uint64_t>(backlog_);
+  requests.push_back(listen);
+  const bool first = state_ != State::Listen;
+  state_ = State::Listen;
+  opening_ += first ? program().lanes() : 0;
+  error_ = 0;
+  lock.unlock();
+  for (unsigned lane = 0; lane < program().lanes(); ++lane) {
+    for (const LaneHandle& at : listens_) {
+      if (at.lane == lane) requests.back().handle = at.handle;
+    }
+    program().request(lane, requests);
+    program().carry_out(lane);
+  }
+  lock.lock();
+  program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
+  if (error_ != 0) {
+    const int error = std::exchange(error_, 0);
+    close_listener(lock);
+    state_ = State::Close;
+    return -error;
+  }
+  publish(mask(), 0);
+  return 0;
+}
+
+int Stream::accept(std::shared_ptr<Socket>& made) {
+  Lock lock(mutex_);
+  if (state_ != State::Listen) return -EINVAL;
+  const auto waited =
+      program().wait(*this, lock, deadline(options_.receive_timeout), !nonblocking(),
+                     [this] { return !accepted_.empty() || state_ != State::Listen; });
+  if (waited != Waited::Done) return result_of(waited);
+  if (state_ != State::Listen) return -EINVAL;
+  std::shared_ptr<Stream> stream = accepted_.pop();
+  publish(mask(), 0);
+  lock.unlock();
+  stream->adopt();
+  made = std::move(stream);
+  return 0;
+}
+
+void Stream::arrive(unsigned lane, const Message& event, const OptionValues& options) {
+  const std::lock_guard lock(mutex_);
+  state_ = State::Established;
+  attempt_ = Attempt::Connected;
+  options_ = options;
+  lane_ = lane;
+  handle_ = event.handle;
+  local_ = event.local;
+  peer_ = event.peer;
+  credit_ = granted_ = event.value;
+  publish(mask(), 0);
+}
+
+void Stream::adopt() {
+  Lock lock(mutex_);
+  if (!handle_) return;  // it ended in the queue: the next call says how
+  Message accepted = message(RequestKind::Accepted);
+  accepted.handle = handle_;
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, accepted);
+  program().carry_out(lane);
+}
+
+void Stream::abandon() {
+  Lock lock(mutex_);
+  closed_ = true;
+  drop_received();
+  Message close = message(RequestKind::Close);
+  close.handle = handle_;
+  close.flags = socket::message_flag::kAbort;
+  const unsigned lane = lane_;
+  lock.unlock();
+  if (close.handle)
+    program().request(lane, close);
+  else
+    program().leave(number_);
+}
+
+// --- Closing.
+
+int Stream::shutdown(int how) {
+  if (how < 0 || how > 2) return -EINVAL;
+  Lock lock(mutex_);
+  if (state_ == State::Close) return -ENOTCONN;
+  if (state_ == State::Listen) {
+    if (how == SHUT_WR) return 0;
+    close_listener(lock);
+    state_ = State::Close;
+    publish(mask(), mask());
+    return 0;
+  }
+  if (state_ == State::SynSent) return disconnect(lock);
+  shutdown_ |= how + 1;
+  Message request = message(RequestKind::Shutdown);
+  request.handle = handle_;
+  request.value = static_cast<std::uint64_t>(how);
+  publish(mask(), mask());
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, request);
+  program().carry_out(lane);
+  return 0;
+}
+
+void Stream::close_listener(Lock& lock) {
+  const std::vector<LaneHandle> handles = std::exchange(listens_, {});
+  Message close = message(RequestKind::Close);
+  std::vector<std::shared_ptr<Stream>> unwanted;
+  while (!accepted_.empty())
+    unwanted.push_back(accepted_.pop());
+  lock.unlock();
+  for (const auto& stream : unwanted)
+    stream->abandon();
+  for (const LaneHandle& at : handles) {
+    close.handle = at.handle;
+    program().request(at.lane, close);
+    program().carry_out(at.lane);
+  }
+  lock.lock();
+  release_port();
+}
+
+// Linux: tcp_close, inet_release for SO_LINGER.
+int Stream::on_close() {
+  Lock lock(mutex_);
+  closed_ = true;
+  const bool unread = received_bytes_ > 0;  // RFC 2525 section 2.17
+  drop_received();
+  if (state_ == State::Listen) close_listener(lock);
+  const bool aborts = unread || (options_.linger && options_.linger_seconds == 0);
+  if (handle_) {
+    Message close = message(RequestKind::Close);
+    close.handle = handle_;
+    close.flags = aborts ? socket::message_flag::kAbort : std::uint8_t{0};
+    const bool lingers = options_.linger && !aborts;
+    if (lingers) close.value = static_cast<std::uint64_t>(options_.linger_seconds) * 1000 + 1;
+    const unsigned lane = lane_;
+    lock.unlock();
+    program().request(lane, close);
+    program().carry_out(lane);
+    lock.lock();
+    if (lingers && !nonblocking()) {
+      program().wait(*this, lock, deadline(time::Duration::seconds(options_.linger_seconds)), true,
+                     [this] { return !handle_; });
+    }
+  } else if (opening_ == 0) {
+    lock.unlock();
+    program().leave(number_);
+    lock.lock();
+  }
+  release_port();
+  publish(POLLHUP, POLLHUP);
+  return 0;
+}
+
+void Stream::drop_received() {
+  while (!received_.empty())
+    program().give_back(received_.pop().buffer);
+  received_bytes_ = 0;
+}
+
+// --- Events.
+
+void Stream::opened(unsigned lane, const Message& event) {
+  if (opening_ > 0) --opening_;
+  if (event.value != 0) {
+    error_ = static_cast<int>(event.value);
+    if (state_ == State::SynSent) state_ = State::Close;
+  } else if (state_ == State::Listen) {
+    listens_.push_back({lane, event.handle});
+  } else {
+    lane_ = lane;
+    handle_ = event.handle;
+  }
+  if (closed_ && event.value == 0) {
+    Message close = message(RequestKind::Close);
+    close.handle = event.handle;
+    close.flags = socket::message_flag::kAbort;
+    program().post(lane, close);
+  }
+  publish(mask(), POLLOUT);
+}
+
+void Stream::connection_event(const Message& event) {
+  switch (EventKind{event.kind}) {
+    case EventKind::Connected:
+      if (state_ != State::SynSent) return;
+      state_ = State::Established;
+      local_ = event.local;
+      credit_ += event.value;
+      granted_ += event.value;
+      return happened(kOut);
+    case EventKind::EndOfStream:
+      end_ = true;
+      return happened(kIn | POLLRDHUP | POLLHUP);
+    case EventKind::Space: {
+      const bool was = writable();
+      credit_ += event.value;
+      granted_ = std::max(granted_, credit_);
+      return publish(mask(), writable() && !was ? kOut : 0);
+    }
+    case EventKind::Failed:
+      error_ = static_cast<int>(event.value);
+      state_ = State::Close;
+      return happened(POLLERR | POLLHUP | kIn | kOut | POLLRDHUP);
+    case EventKind::SoftError:
+      if (options_.get(IPPROTO_IP, IP_RECVERR) != 0) error_ = static_cast<int>(event.value);
+      return happened(POLLERR);
+    case EventKind::Urgent:
+      urgent_ = true;
+      urgent_read_ = false;
+      urgent_at_ = arrived_at_ + event.value;
+      return happened(POLLPRI);
+    case EventKind::Answer:
+      answer_ = event;
+      return publish(mask(), POLLIN);
+    default:
+      return;
+  }
+}
+
+bool Stream::handle_closed(unsigned lane, const Message& event) {
+  std::erase_if(listens_, [&](const LaneHandle& at) { return at.lane == lane; });
+  if (handle_ == event.handle) {
+    handle_ = {};
+    if (state_ == State::SynSent || state_ == State::Established) state_ = State::Close;
+  }
+  publish(mask(), POLLHUP);
+  return closed_ && !handle_ && listens_.empty() && opening_ == 0;
+}
+
+void Stream::accepted(unsigned lane, const Message& event) {
+  auto stream = std::make_shared<Stream>(program_reference());
+  stream->enter(stream);
+  stream->arrive(lane, event, options_);
+  program().remember(lane, event.handle, stream);
+  if (state_ != State::Listen) return stream->refuse(lane);
+  accepted_.push(std::move(stream));
+  happened(kIn);
+}
+
+// It came for a listener that is closed.
+void Stream::refuse(unsigned lane) {
+  closed_ = true;
+  Message close = message(RequestKind::Close);
+  close.handle = handle_;
+  close.flags = socket::message_flag::kAbort;
+  program().post(lane, close);
+}
+
+bool Stream::on_event(unsigned lane, const Message& event) {
+  const std::lock_guard lock(mutex_);
+  switch (EventKind{event.kind}) {
+    case EventKind::Opened:
+      opened(lane, event);
+      return false;
+    case EventKind::Closed:
+      return handle_closed(lane, event);
+    case EventKind::Accepted:
+      accepted(lane, event);
+      return false;
+    case EventKind::Data:
+      arrived_at_ += event.buffer.length;
+      if (closed_ || event.buffer.length == 0 || (shutdown_ & kReceiveShut) != 0) {
+        program().give_back(event.buffer);
+        return false;
+      }
+      received_.push({event.buffer});
+      received_bytes_ += event.buffer.length;
+      happened(kIn);
+      return false;
+    default:
+      connection_event(event);
+      return false;
+  }
+}
+
+void Stream::each_handle(const std::function<void(unsigned, Handle)>& tell) const {
+  if (handle_) tell(lane_, handle_);
+  for (const LaneHandle& at : std::vector(listens_))
+    tell(at.lane, at.handle);
+}
+
+}  // namespace linnet::shim

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A TCP socket in the program's memory.
+#pragma once
+
+#include "shim/fifo.hpp"
+#include "shim/socket.hpp"
+
+namespace linnet::shim {
+
+class Stream final : public Socket {
+ public:
+  explicit Stream(std::shared_ptr<Program> program);
+
+  int connect(const sockaddr* address, socklen_t length) override;
+  int listen(int backlog) override;
+  int accept(std::shared_ptr<Socket>& made) override;
+  ssize_t send(const SendCall& call) override;
+  ssize_t receive(ReceiveCall& call) override;
+  int shutdown(int how) override;
+  int query(unsigned long request, int& answer) override;
+  int borrow(std::span<ln_buffer> buffers, int flags) override;
+  int send_lent(std::span<const ln_buffer> buffers, int flags) override;
+  bool on_event(unsigned lane, const Message& event) override;
+
+ protected:
+  int on_close() override;
+  bool connected() const override { return state_ == State::Established; }
+  bool listening() const override { return state_ == State::Listen; }
+  void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
+  int get_special(int level, int name, void* value, socklen_t* length) override;
+  void refresh() override { publish(mask(), 0); }
+
+ private:
+  // Of the protocol, as far as calls differ (Linux: sk_state), and of the socket (Linux: SS_*).
+  enum class State : std::uint8_t { Close, SynSent, Established, Listen };
+  enum class Attempt : std::uint8_t { Unconnected, Connecting, Connected };
+  struct Segment {
+    socket::BufferRef buffer;
+    std::uint32_t used = 0;  // bytes at its start that were read
+    std::uint32_t left() const { return buffer.length - used; }
+  };
+  struct LaneHandle {
+    unsigned lane;
+    Handle handle;
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  // With mutex_ held.
+  std::uint32_t mask() const;
+  bool readable() const;
+  bool writable() const { return credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
+  bool at_end() const { return end_ || (shutdown_ & 1) != 0 || state_ == State::Close; }
+  void start_connect(Lock& lock);
+  int finish_connect(Lock& lock, int busy, bool may_block);
+  int disconnect(Lock& lock);
+  // A connection that a lane has accepted for a listener with these options.
+  void arrive(unsigned lane, const Message& event, const OptionValues& options);
+  // The program takes it off the listener's queue; or nobody will.
+  void adopt();
+  void abandon();
+  void refuse(unsigned lane);
+  void accepted(unsigned lane, const Message& event);
+  int wait_until_connected(Lock& lock, time::Instant until, bool may_block);
+  ssize_t broken_pipe(int flags);
+  bool push(Lock& lock, Message message);
+  std::size_t fill(Lock& lock, const SendCall& call, std::size_t from);
+  void happened(std::uint32_t events) { publish(mask(), events & mask()); }
+  std::size_t copy_available(ReceiveCall& call, std::size_t from, std::vector<Message>& requests);
+  void consume(std::uint32_t bytes, std::vector<Message>& requests);
+  void send_requests(Lock& lock, std::vector<Message>& requests);
+  ssize_t receive_urgent(ReceiveCall& call);
+  void drop_received();
+  bool handle_closed(unsigned lane, const Message& event);
+  void opened(unsigned lane, const Message& event);
+  void connection_event(const Message& event);
+  int tcp_info(void* value, socklen_t* length);
+  void close_listener(Lock& lock);
+
+  State state_ = State::Close;
+  Attempt attempt_ = Attempt::Unconnected;
+  bool end_ = false;     // the peer's FIN
+  bool closed_ = false;  // the last descriptor is gone
+  int backlog_ = 0;
+  unsigned lane_ = 0;
+  Handle handle_{};                  // of a connection
+  unsigned opening_ = 0;             // Opened that are to come
+  std::vector<LaneHandle> listens_;  // of a listener
+
+  Fifo<Segment> received_;
+  std::size_t received_bytes_ = 0;
+  std::uint64_t read_at_ = 0;     // of the stream: bytes that were read
+  std::uint64_t arrived_at_ = 0;  // bytes that came
+  bool urgent_ = false;           // there is a mark, at urgent_at_
+  bool urgent_read_ = false;      // its byte was read
+  std::uint64_t urgent_at_ = 0;
+  std::uint64_t credit_ = 0;   // bytes that may be sent
+  std::uint64_t granted_ = 0;  // of all that is not acknowledged and may be sent
+  Fifo<std::shared_ptr<Stream>> accepted_;
+  std::uint64_t asked_ = 0;  // cookie of the last query
+  std::optional<Message> answer_;
+};
+
+}  // namespace linnet::shim

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What travels over a TCP socket. Reading: Linux net/ipv4/tcp.c, tcp_sendmsg and tcp_recvmsg.
+#include <linnet/socket.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "shim/pieces.hpp"
+#include "shim/stream.hpp"
+#include "socket/options.hpp"
+
+namespace linnet::shim {
+namespace {
+
+constexpr int kReceiveShut = 1, kSendShut = 2;
+
+}  // namespace
+
+// --- Sending.
+
+// Linux: sk_stream_error.
+ssize_t Stream::broken_pipe(int flags) {
+  if (const int error = take_error(); error != 0) return error;
+  if ((flags & MSG_NOSIGNAL) == 0) pthread_kill(pthread_self(), SIGPIPE);
+  return -EPIPE;
+}
+
+int Stream::wait_until_connected(Lock& lock, time::Instant until, bool may_block) {
+  if (state_ != State::SynSent) return 0;
+  const auto waited =
+      program().wait(*this, lock, until, may_block, [this] { return state_ != State::SynSent; });
+  return waited == Waited::Done ? 0 : result_of(waited);
+}
+
+// Gives a message with a buffer to the lane. False: the connection ended while the ring was full;
+// the buffer is still ours.
+bool Stream::push(Lock& lock, Message message) {
+  while (!program().try_request(lane_, message)) {
+    const unsigned lane = lane_;
+    lock.unlock();
+    program().wait_for_ring(lane);
+    lock.lock();
+    if (!handle_ || state_ != State::Established) return false;
+  }
+  return true;
+}
+
+// Copies what the credit allows into buffers and sends them. How many bytes went.
+std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
+  std::size_t sent = 0;
+  Pieces pieces(call.parts, from);
+  while (from + sent < call.bytes && credit_ > 0 && state_ == State::Established) {
+    const auto buffer = program().take_buffer();
+    if (!buffer) break;
+    const auto want = std::min<std::uint64_t>(call.bytes - from - sent, credit_);
+    const auto count = static_cast<std::uint16_t>(std::min<std::uint64_t>(want, buffer->length));
+    pieces.read(program().address(*buffer), count);
+    Message message = this->message(RequestKind::Send);
+    message.handle = handle_;
+    message.buffer = {buffer->index, buffer->offset, count};
+    const bool last = from + sent + count == call.bytes;
+    if (!last || (call.flags & MSG_MORE) != 0) message.flags |= socket::message_flag::kPushLater;
+    if (last && (call.flags & MSG_OOB) != 0) message.flags |= socket::message_flag::kUrgent;
+    credit_ -= count;
+    if (!push(lock, message)) {
+      program().give_back(*buffer);
+      break;
+    }
+    sent += count;
+  }
+  if (sent > 0) publish(mask(), 0);
+  return sent;
+}
+
+ssize_t Stream::send(const SendCall& call) {
+  if ((call.flags & (MSG_DONTROUTE | MSG_ERRQUEUE)) != 0) return -EOPNOTSUPP;
+  const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
+  Lock lock(mutex_);
+  const time::Instant until = deadline(options_.send_timeout);
+  if (const int bad = wait_until_connected(lock, until, may_block); bad != 0) return bad;
+  std::size_t sent = 0;
+  while (true) {
+    if (error_ != 0 || state_ != State::Established || (shutdown_ & kSendShut) != 0)
+      return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(call.flags);
+    const std::size_t went = fill(lock, call, sent);
+    sent += went;
+    const unsigned lane = lane_;
+    lock.unlock();
+    if (went > 0) program().carry_out(lane);
+    lock.lock();
+    if (sent == call.bytes) return static_cast<ssize_t>(sent);
+    if (credit_ > 0 && went > 0) continue;
+    // No credit, or no buffer: those come back with acknowledgements, too.
+    const std::uint64_t had = credit_;
+    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+      return credit_ > had || error_ != 0 || state_ != State::Established ||
+             (shutdown_ & kSendShut) != 0;
+    });
+    if (waited != Waited::Done) return sent > 0 ? static_cast<ssize_t>(sent) : result_of(waited);
+  }
+}
+
+int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
+  const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
+  Lock lock(mutex_);
+  const time::Instant until = deadline(options_.send_timeout);
+  int taken = 0;
+  for (const ln_buffer& buffer : buffers) {
+    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+      return credit_ >= buffer.length || error_ != 0 || state_ != State::Established ||
+             (shutdown_ & kSendShut) != 0;
+    });
+    if (waited != Waited::Done) return taken > 0 ? taken : result_of(waited);
+    if (error_ != 0 || state_ != State::Established || (shutdown_ & kSendShut) != 0)
+      return taken > 0 ? taken : static_cast<int>(broken_pipe(flags));
+    Message message = this->message(RequestKind::Send);
+    message.handle = handle_;
+    message.buffer = buffer_of(buffer);
+    const bool last = &buffer == &buffers.back();
+    if (!last || (flags & MSG_MORE) != 0) message.flags |= socket::message_flag::kPushLater;
+    credit_ -= buffer.length;
+    if (!push(lock, message)) continue;  // says why at the next look
+    ++taken;
+  }
+  publish(mask(), 0);
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().carry_out(lane);
+  return taken;
+}
+
+// --- Receiving.
+
+// A buffer that was read to its end goes back, and the window opens by it: a part of a buffer pins
+// all of it.
+void Stream::consume(std::uint32_t bytes, std::vector<Message>& requests) {
+  Segment& segment = received_.front();
+  segment.used += bytes;
+  received_bytes_ -= bytes;
+  read_at_ += bytes;
+  if (segment.left() > 0) return;
+  const Segment done = received_.pop();
+  Message message = this->message(RequestKind::Consumed);
+  message.handle = handle_;
+  message.buffer = done.buffer;
+  message.value = done.buffer.length;
+  requests.push_back(message);
+}
+
+void Stream::send_requests(Lock& lock, std::vector<Message>& requests) {
+  if (requests.empty()) return;
+  const unsigned lane = lane_;
+  const bool open = static_cast<bool>(handle_);
+  lock.unlock();
+  for (const Message& request : requests) {
+    if (open)
+      program().request(lane, request);
+    else
+      program().give_back(request.buffer);
+  }
+  if (open) program().carry_out(lane);
+  requests.clear();
+  lock.lock();
+}
+
+// Copies what there is, up to the urgent mark. Looks only, with MSG_PEEK.
+std::size_t Stream::copy_available(ReceiveCall& call, std::size_t from,
+                                   std::vector<Message>& requests) {
+  const bool peek = (call.flags & MSG_PEEK) != 0;
+  const bool in_line = options_.get(SOL_SOCKET, SO_OOBINLINE) != 0;
+  Pieces pieces(call.parts, from);
+  std::size_t copied = 0, index = 0;
+  std::uint64_t at = read_at_;
+  std::uint32_t used = received_.empty() ? 0 : received_.front().used;
+  const auto advance = [&](std::uint32_t count) {
+    at += count;
+    used += count;
+    const bool whole = used == received_[index].buffer.length;
+    if (!peek) consume(count, requests);
+    if (!whole) return;
+    index += peek ? 1 : 0;
+    used = 0;
+  };
+  while (from + copied < call.room && index < received_.size()) {
+    std::uint32_t count = received_[index].buffer.length - used;
+    if (urgent_ && urgent_at_ >= at) {
+      const std::uint64_t before = urgent_at_ - at;
+      if (before == 0 && from + copied > 0) break;
+      if (before == 0 && !in_line) {
+        advance(1);  // the urgent byte is no part of the stream
+        continue;
+      }
+      if (before > 0) count = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, before));
+    }
+    count = static_cast<std::uint32_t>(std::min<std::size_t>(count, call.room - from - copied));
+    const std::byte* const bytes = program().address(received_[index].buffer) + used;
+    if ((call.flags & MSG_TRUNC) == 0) pieces.write(bytes, count);
+    copied += count;
+    advance(count);
+  }
+  return copied;
+}
+
+ssize_t Stream::receive_urgent(ReceiveCall& call) {
+  if (!urgent_ || urgent_read_ || options_.get(SOL_SOCKET, SO_OOBINLINE) != 0) return -EINVAL;
+  if (state_ == State::Close && attempt_ != Attempt::Connected) return -ENOTCONN;
+  if (arrived_at_ <= urgent_at_) return -EAGAIN;
+  if (read_at_ > urgent_at_) return -EINVAL;
+  std::uint64_t skip = urgent_at_ - read_at_;
+  std::size_t index = 0;
+  for (; skip >= received_[index].left(); ++index)
+    skip -= received_[index].left();
+  const Segment& segment = received_[index];
+  const std::byte* const byte = program().address(segment.buffer) + segment.used + skip;
+  if (call.room > 0 && (call.flags & MSG_TRUNC) == 0) Pieces(call.parts, 0).write(byte, 1);
+  if ((call.flags & MSG_PEEK) == 0) urgent_read_ = true;
+  call.result_flags |= call.room > 0 ? MSG_OOB : MSG_TRUNC;
+  publish(mask(), 0);
+  return call.room > 0 ? 1 : 0;
+}
+
+ssize_t Stream::receive(ReceiveCall& call) {
+  Lock lock(mutex_);
+  if (call.name_length != nullptr) *call.name_length = 0;
+  if ((call.flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
+  if (state_ == State::Listen) return -ENOTCONN;
+  if ((call.flags & MSG_OOB) != 0) return receive_urgent(call);
+  if (call.room == 0) return 0;
+  const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
+  const bool peek = (call.flags & MSG_PEEK) != 0;
+  const time::Instant until = deadline(options_.receive_timeout);
+  const auto low = static_cast<std::size_t>(std::max(1, options_.get(SOL_SOCKET, SO_RCVLOWAT)));
+  const std::size_t target = (call.flags & MSG_WAITALL) != 0 ? call.room : std::min(low, call.room);
+  std::vector<Message> requests;
+  std::size_t copied = 0;
+  while (true) {
+    const std::size_t more = copy_available(call, peek ? 0 : copied, requests);
+    copied = peek ? more : copied + more;
+    const bool at_mark = copied > 0 && urgent_ && urgent_at_ == read_at_;
+    if (copied >= target || at_mark) break;
+    if (error_ != 0 || at_end()) break;
+    send_requests(lock, requests);  // before a sleep: the window opens
+    const std::size_t have = received_bytes_;
+    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+      return received_bytes_ > have || error_ != 0 || at_end() || state_ == State::Listen;
+    });
+    if (waited == Waited::Done) continue;
+    if (copied == 0) return result_of(waited);
+    break;
+  }
+  publish(mask(), 0);
+  send_requests(lock, requests);
+  if (copied > 0) return static_cast<ssize_t>(copied);
+  if (error_ != 0) return take_error();
+  if (state_ == State::Close && attempt_ != Attempt::Connected) return -ENOTCONN;
+  return 0;
+}
+
+int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
+  if (buffers.empty()) return -EINVAL;
+  Lock lock(mutex_);
+  if (state_ == State::Listen) return -ENOTCONN;
+  const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
+  const auto waited =
+      program().wait(*this, lock, deadline(options_.receive_timeout), may_block,
+                     [this] { return received_bytes_ > 0 || error_ != 0 || at_end(); });
+  if (waited != Waited::Done) return result_of(waited);
+  if (received_bytes_ == 0) {
+    if (error_ != 0) return take_error();
+    return state_ == State::Close && attempt_ != Attempt::Connected ? -ENOTCONN : 0;
+  }
+  std::size_t lent = 0;
+  Message message = this->message(RequestKind::Consumed);
+  message.handle = handle_;
+  while (lent < buffers.size() && !received_.empty()) {
+    const Segment segment = received_.pop();
+    buffers[lent].data = program().address(segment.buffer) + segment.used;
+    buffers[lent].length = segment.left();
+    buffers[lent].token = segment.buffer.index;
+    received_bytes_ -= segment.left();
+    read_at_ += segment.left();
+    message.value += segment.buffer.length;
+    ++lent;
+  }
+  publish(mask(), 0);
+  const unsigned lane = lane_;
+  const bool open = static_cast<bool>(handle_);
+  lock.unlock();
+  if (open) {
+    program().request(lane, message);
+    program().carry_out(lane);
+  }
+  return static_cast<int>(lent);
+}
+
+// --- Looking.
+
+int Stream::query(unsigned long request, int& answer) {
+  program().host().drive();
+  program().pump();
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::Listen) return -EINVAL;
+  switch (request) {
+    case FIONREAD: {
+      std::uint64_t readable = received_bytes_;
+      if (urgent_ && urgent_at_ >= read_at_ && options_.get(SOL_SOCKET, SO_OOBINLINE) == 0)
+        readable = std::min(readable, urgent_at_ - read_at_);
+      answer = static_cast<int>(readable);
+      return 0;
+    }
+    case SIOCATMARK:
+      answer = urgent_ && urgent_at_ == read_at_ ? 1 : 0;
+      return 0;
+    case SIOCOUTQ:
+      answer = state_ == State::Established ? static_cast<int>(granted_ - credit_) : 0;
+      return 0;
+    default:
+      return -ENOTTY;
+  }
+}
+
+int Stream::get_special(int level, int name, void* value, socklen_t* length) {
+  if (level == IPPROTO_TCP && name == TCP_INFO) return tcp_info(value, length);
+  if (level == IPPROTO_IP && name == IP_MTU) return -ENOTCONN;
+  return Socket::get_special(level, name, value, length);
+}
+
+int Stream::tcp_info(void* value, socklen_t* length) {
+  struct tcp_info info{};
+  Lock lock(mutex_);
+  info.tcpi_state = state_ == State::Listen ? 10 : 7;  // TCP_LISTEN, TCP_CLOSE
+  if (state_ == State::Listen) {
+    info.tcpi_unacked = static_cast<std::uint32_t>(accepted_.size());
+    info.tcpi_sacked = static_cast<std::uint32_t>(backlog_);
+  }
+  if (!handle_) {
+    const auto count = std::min<std::size_t>(*length, sizeof info);
+    std::memcpy(value, &info, count);
+    *length = static_cast<socklen_t>(count);
+    return 0;
+  }
+  Message query = message(RequestKind::Query);
+  query.handle = handle_;
+  query.value = static_cast<std::uint64_t>(socket::QueryKind::TcpInfo);
+  query.cookie = ++asked_;
+  answer_.reset();
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, query);
+  program().carry_out(lane);
+  lock.lock();
+  const auto waited = program().wait_for_lane(
+      *this, lock, [&] { return (answer_ && answer_->cookie == query.cookie) || !handle_; });
+  if (waited != Waited::Done || !answer_) return -ENOTCONN;
+  const socket::BufferRef buffer = answer_->buffer;
+  answer_.reset();
+  if (buffer.index == socket::BufferRef::kNone) return -ENOBUFS;
+  const auto count = std::min<std::size_t>(*length, buffer.length);
+  std::memcpy(value, program().address(buffer), count);
+  program().give_back(buffer);
+  *length = static_cast<socklen_t>(count);
+  return 0;
+}
+
+}  // namespace linnet::shim
