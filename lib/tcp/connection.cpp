@@ -178,7 +178,7 @@ void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
       engine_.memory, engine_.settings,
       receive_queue_.next() - receive_queue_.bytes() - receive_buffer_.taken() + bytes, bytes,
       own_mss_, turn.now);
-  if (urgent_seen_ && consumed_to().after(rcv_up_)) urgent_seen_ = false;
+  if (urgent_seen_ && consumed_to().at_or_after(rcv_up_)) urgent_seen_ = false;
   if (state_ != State::Established && state_ != State::FinWait1 && state_ != State::FinWait2)
     return;
   // RFC 9293 3.8.6.2.2 (MUST-39): told when it has grown by half the buffer or, so that a stream
@@ -361,9 +361,11 @@ void Connection::peer_closed(packet::Turn& turn) {
       ack_.set_interactive(true);
       break;
     case State::FinWait1:
+      ack_.owe_now();
       set_state(State::Closing);
       break;
     case State::FinWait2:
+      ack_.owe_now();
       enter_time_wait(turn);
       break;
     default:

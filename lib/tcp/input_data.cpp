@@ -101,14 +101,14 @@ bool Connection::fit_window(packet::Turn& turn, Segment& segment) {
 }
 
 // Whether the segment's buffer may be kept: within the receive buffer, or after what lies farthest
-// beyond a hole is given up for it (Linux: tcp_prune_queue). In-order data has a right to a packet
-// even in an empty purse: without it nothing could ever move.
+// beyond a hole is given up for it (Linux: tcp_prune_queue). In-order data may pass the limit by
+// one buffer and is copied together then; a window that was offered for full segments holds for
+// small ones too.
 bool Connection::make_room(packet::Turn& turn, const Segment& segment) {
   const std::uint32_t truesize = segment.payload.truesize();
   const bool in_order = segment.seq == receive_next();
-  const bool full =
-      !receive_buffer_.room(receive_queue_.truesize(), truesize) || engine_.memory.exhausted();
-  if (!full) return true;
+  if (receive_buffer_.room(receive_queue_.truesize(), truesize) && !engine_.memory.exhausted())
+    return true;
   engine_.counters.add(Count::PruneCalled);
   const std::uint32_t size = receive_buffer_.size();
   const std::uint32_t target = size > truesize ? size - truesize : 0;
@@ -118,7 +118,7 @@ bool Connection::make_room(packet::Turn& turn, const Segment& segment) {
   }
   if (in_order && receive_queue_.bytes() == 0 && receive_buffer_.taken() == 0) return true;
   if (engine_.memory.exhausted()) return false;
-  return receive_buffer_.room(receive_queue_.truesize(), truesize);
+  return receive_buffer_.room(receive_queue_.truesize(), in_order ? 0 : truesize);
 }
 
 void Connection::note_arrival(packet::Turn& turn, const Segment& segment) {
@@ -132,7 +132,9 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   const std::uint32_t truesize = segment.payload.truesize();
   const bool hole = receive_queue_.has_hole();
   const Seq before = receive_queue_.next();
-  receive_queue_.append(turn, engine_.memory, std::move(segment.payload));
+  const bool tight = !receive_buffer_.room(receive_queue_.truesize(), receive_buffer_.size() / 2);
+  if (tight) engine_.counters.add(Count::TCPRcvCollapsed);
+  receive_queue_.append(turn, engine_.memory, std::move(segment.payload), tight);
   bytes_received_ += receive_queue_.next() - before;
   note_arrival(turn, segment);
   receive_buffer_.on_data(bytes, truesize, receive_queue_.truesize(), engine_.memory);

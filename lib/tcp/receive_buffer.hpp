@@ -45,7 +45,7 @@ class ReceiveBuffer {
   // Data of `bytes` came in a buffer of `truesize`, in order: the window may open further.
   void on_data(std::uint32_t bytes, std::uint32_t truesize, std::uint32_t charged,
                const Memory& memory);
-  // Whether a packet of `truesize` more may be charged.
+  // Whether a packet of `truesize` more may be charged; with 0: whether one more may at all.
   bool room(std::uint32_t queued, std::uint32_t truesize) const;
   // Round-trip time as the receiver sees it: of an echoed timestamp, or of a window.
   void on_echo(time::Duration rtt);

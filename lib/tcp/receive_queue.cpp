@@ -35,26 +35,40 @@ void ReceiveQueue::credit(Memory& memory, std::uint32_t truesize) {
   memory.receive -= truesize;
 }
 
-bool ReceiveQueue::append(packet::Turn& turn, Memory& memory, packet::Packet&& data) {
+void ReceiveQueue::append(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight) {
   const SeqRange fitted = fit(turn, memory, {next_, next_ + data.length()}, data);
   LINNET_CHECK(fitted.begin == next_ && !fitted.empty());
-  push_in_order(turn, memory, std::move(data));
-  return drain(turn, memory);
+  push_in_order(turn, memory, std::move(data), tight);
+  drain(turn, memory);
 }
 
-void ReceiveQueue::push_in_order(packet::Turn& turn, Memory& memory, packet::Packet&& data) {
-  const std::uint32_t count = data.length();
+void ReceiveQueue::push_in_order(packet::Turn& turn, Memory& memory, packet::Packet&& data,
+                                 bool tight) {
+  std::uint32_t count = data.length();
+  bytes_ += count;
+  next_ += count;
   if (tail_ != nullptr && copy_behind(tail_->packet(), data)) {
     tail_->length += count;
     turn.deliver(std::move(data));
-  } else {
-    turn.ledger.held.add();
-    QueueLink* const link = make_link(std::move(data), next_);
-    charge(memory, link->truesize);
-    link_in_order(link);
+    return;
   }
-  bytes_ += count;
-  next_ += count;
+  if (tight && tail_ != nullptr) {
+    const std::uint32_t part = std::min(count, tail_->packet().tailroom());
+    std::byte* const room = part != 0 ? tail_->packet().put(part) : nullptr;
+    if (room != nullptr && data.copy_out(0, {room, part})) {
+      tail_->length += part;
+      count -= part;
+      if (count == 0) {
+        turn.deliver(std::move(data));
+        return;
+      }
+      data.skip(part);
+    }
+  }
+  turn.ledger.held.add();
+  QueueLink* const link = make_link(std::move(data), next_ - count);
+  charge(memory, link->truesize);
+  link_in_order(link);
 }
 
 void ReceiveQueue::link_in_order(QueueLink* link) {
@@ -63,12 +77,10 @@ void ReceiveQueue::link_in_order(QueueLink* link) {
 }
 
 // Moves over what is in order now.
-bool ReceiveQueue::drain(packet::Turn& turn, Memory& memory) {
-  bool moved = false;
+void ReceiveQueue::drain(packet::Turn& turn, Memory& memory) {
   while (!beyond_.empty() && beyond_.begin()->begin == next_) {
     QueueLink* const link = &*beyond_.begin();
     beyond_.erase(beyond_.begin());
-    moved = true;
     const std::uint32_t count = link->length;
     bytes_ += count;
     next_ += count;
@@ -83,7 +95,6 @@ bool ReceiveQueue::drain(packet::Turn& turn, Memory& memory) {
       link_in_order(link);
     }
   }
-  return moved;
 }
 
 // Cuts from `data`, which stands at `range`, what is in the tree already; what the tree has inside

@@ -30,8 +30,9 @@ class ReceiveQueue {
   Seq next() const { return next_; }  // RCV.NXT, FIN not counted
 
   // Data that begins at `next()`, within the window; not empty. Moves `next` over it and over what
-  // had come before. Returns whether that closed a hole.
-  bool append(packet::Turn& turn, Memory& memory, packet::Packet&& data);
+  // had come before. `tight`: memory is short, so the bytes are copied behind the last ones as far
+  // as there is room, whatever their number (Linux: tcp_collapse).
+  void append(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight = false);
   // Data that begins after `next()`, within the window; not empty. Returns what of it was new, or
   // that nothing was (it is dropped then).
   struct Kept {
@@ -65,9 +66,9 @@ class ReceiveQueue {
                             boost::intrusive::key_of_value<Key>, boost::intrusive::compare<Earlier>,
                             boost::intrusive::constant_time_size<false>>;
 
-  void push_in_order(packet::Turn& turn, Memory& memory, packet::Packet&& data);
+  void push_in_order(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight);
   void link_in_order(QueueLink* link);
-  bool drain(packet::Turn& turn, Memory& memory);
+  void drain(packet::Turn& turn, Memory& memory);
   SeqRange fit(packet::Turn& turn, Memory& memory, SeqRange range, packet::Packet& data);
   static bool overlay(const QueueLink& link, Seq begin, const packet::Packet& data);
   void charge(Memory& memory, std::uint32_t truesize);
