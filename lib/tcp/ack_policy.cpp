@@ -44,8 +44,8 @@ void AckPolicy::enter_quick(std::uint32_t window, unsigned most) {
   quick_ = static_cast<std::uint8_t>(std::max<unsigned>(quick_, std::min(half, most)));
 }
 
-bool AckPolicy::due(std::uint32_t unacked, bool moved) const {
-  return now_ || (unacked > peer_mss_ && moved) || (quick_ != 0 && interactive_ == 0);
+bool AckPolicy::due(std::uint32_t unacked) const {
+  return now_ || unacked > peer_mss_ || (quick_ != 0 && interactive_ == 0);
 }
 
 bool AckPolicy::delay(time::Instant now, time::Duration srtt) {

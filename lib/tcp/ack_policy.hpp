@@ -24,9 +24,8 @@ class AckPolicy {
   void owe_now() { owed_ = now_ = true; }
   // Every ACK that follows is sent at once, up to half a window of them.
   void enter_quick(std::uint32_t window, unsigned most);
-  // Whether to send one now: `unacked` bytes in order came since the last one; `moved`: the window
-  // that would be told is at least the one told last.
-  bool due(std::uint32_t unacked, bool moved) const;
+  // Whether to send one now: `unacked` bytes in order came since the last one.
+  bool due(std::uint32_t unacked) const;
   // Puts it off. False: it is due now (the deadline stood already and is near).
   bool delay(time::Instant now, time::Duration srtt);
   // The delay is over: the next will wait longer, or shorter for who answers anyway.

@@ -185,7 +185,7 @@ void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
   // does not wait for the delayed ACK, twofold (Linux: __tcp_cleanup_rbuf).
   const Seq next = receive_next();
   const std::uint32_t standing = receive_buffer_.window(next);
-  if (ack_.owed() && ack_.due(next - receive_buffer_.told(), true)) ack_.owe_now();
+  if (ack_.owed() && ack_.due(next - receive_buffer_.told())) ack_.owe_now();
   if (2 * std::uint64_t{standing} <= receive_buffer_.threshold()) {
     const std::uint32_t offered =
         receive_buffer_.select(next, receive_queue_.truesize(), ack_.peer_mss(), engine_.memory);

@@ -149,16 +149,8 @@ bool Connection::send_fin(packet::Turn& turn) {
 
 void Connection::send_owed_ack(packet::Turn& turn) {
   if (!ack_.owed() || host_full_ || state_ == State::SynSent) return;
-  const Seq next = receive_next();
-  const std::uint32_t unacked = next - receive_buffer_.told();
-  bool now = ack_.now();
-  if (!now && ack_.due(unacked, true)) {
-    // A full segment beyond the last ACK, and the window moves with it (Linux:
-    // __tcp_ack_snd_check).
-    now = ack_.due(0, true) ||
-          receive_buffer_.select(next, receive_queue_.truesize(), ack_.peer_mss(),
-                                 engine_.memory) >= receive_buffer_.last_window();
-  }
+  // SHLD-18 for every second full segment, whatever becomes of the window.
+  bool now = ack_.due(receive_next() - receive_buffer_.told());
   if (!now) now = !ack_.delay(turn.now, recovery_.srtt());
   if (now && send_ack(turn)) ack_.cancel();
 }
