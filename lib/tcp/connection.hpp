@@ -190,6 +190,7 @@ class Connection : private time::Timer {
   bool send_syn(packet::Turn& turn, bool again);
   void send_again(packet::Turn& turn);
   void send_new(packet::Turn& turn);
+  void send_queued(packet::Turn& turn);
   std::uint32_t sendable(packet::Turn& turn, std::uint32_t unsent);
   bool held_back_by_nagle(std::uint32_t length) const;
   bool send_fin(packet::Turn& turn);
@@ -295,8 +296,9 @@ class Connection : private time::Timer {
   bool stalled_ : 1 = false;
   bool counted_ : 1 = false;  // in CurrEstab
   bool black_hole_ : 1 = false;
-  bool answered_once_ : 1 = false;  // `answered_ms_` stands
-  bool host_full_ : 1 = false;      // `emit` said false in this output
+  bool answered_once_ : 1 = false;   // `answered_ms_` stands
+  bool window_limited_ : 1 = false;  // the congestion window held data back
+  bool host_full_ : 1 = false;       // `emit` said false in this output
 };
 
 template <typename Piece>

@@ -105,7 +105,7 @@ std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
   if (window < least) return 0;  // silly window avoidance: a whole segment, or all there is
   const std::uint32_t allowance = recovery_.send_allowance();
   if (allowance < least) {
-    recovery_.set_cwnd_limited(true);
+    window_limited_ = true;
     return 0;
   }
   std::uint32_t length = std::min({unsent, window, allowance, kMostAtOnce});
@@ -125,6 +125,14 @@ std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
 
 void Connection::send_new(packet::Turn& turn) {
   if (fin_sent()) return;
+  window_limited_ = false;
+  const Seq before = snd_nxt_;
+  send_queued(turn);
+  // Linux: tcp_cwnd_validate, once for what one call has sent.
+  if (snd_nxt_ != before) recovery_.set_cwnd_limited(window_limited_);
+}
+
+void Connection::send_queued(packet::Turn& turn) {
   for (;;) {
     const std::uint32_t unsent = unsent_bytes();
     if (unsent == 0) break;
