@@ -74,6 +74,10 @@ void Icmp::on_error(std::uint8_t protocol, ErrorHandler handler, void* self) {
   state_->receivers[protocol] = {handler, self};
 }
 
+void Icmp::on_echo_reply(packet::Stage stage) {
+  state_->echo_replies = stage;
+}
+
 void Icmp::on_redirect(RedirectHandler handler, void* self) {
   state_->redirect_handler = handler;
   state_->redirect_self = self;
@@ -142,6 +146,12 @@ void Icmp::State::take(Turn& turn, Packet&& packet) {
     case IcmpType::Timestamp:
       return take_request(turn, std::move(packet), type, group);
     case IcmpType::EchoReply:
+      if (echo_replies) {
+        packet::Burst one;
+        one.push(std::move(packet));
+        return echo_replies(turn, one);
+      }
+      [[fallthrough]];
     case IcmpType::TimestampReply:
       return turn.drop(std::move(packet), Drop::IcmpNoReceiver);
     case IcmpType::Unreachable:
@@ -261,7 +271,8 @@ void Icmp::State::take_error(Turn& turn, Packet&& packet, const IcmpHeader& head
   if (receiver.handler == nullptr) return turn.drop(std::move(packet), Drop::IcmpNoReceiver);
   const ErrorReport report{
       {type, header.code, header.rest.host()}, ip.source, &quoted, quote.payload()};
-  receiver.handler(receiver.self, turn, report);
+  if (!receiver.handler(receiver.self, turn, report))
+    return turn.drop(std::move(packet), Drop::IcmpNoReceiver);
   turn.deliver(std::move(packet));
 }
 

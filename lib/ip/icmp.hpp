@@ -50,8 +50,13 @@ class Icmp {
   void send_error(packet::Turn& turn, const packet::Packet& cause, const IcmpError& error);
 
   // Receivers of errors, by the quoted packet's protocol; one for each, nullptr takes it away.
-  using ErrorHandler = void (*)(void* self, packet::Turn& turn, const ErrorReport& report);
+  // False: nobody sent the packet that is quoted, the error is dropped (IcmpNoReceiver).
+  using ErrorHandler = bool (*)(void* self, packet::Turn& turn, const ErrorReport& report);
   void on_error(std::uint8_t protocol, ErrorHandler handler, void* self);
+
+  // Where echo replies go (ping sockets): data() at the ICMP header, checksum good. Without a stage
+  // they are dropped.
+  void on_echo_reply(packet::Stage stage);
 
   // Takes a redirect that settings.accept_redirects lets in and that passed the checks of RFC 1122
   // section 3.2.2.2: it came from the gateway in use for `destination`, and the new one is on the

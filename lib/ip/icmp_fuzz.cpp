@@ -43,6 +43,7 @@ struct Fixture {
         [](void*, packet::Turn&, const ip::ErrorReport& report) {
           LINNET_CHECK_OP(report.quoted_payload.size(), >=, 8u);
           LINNET_CHECK_OP(report.quoted->header_length(), >=, 20u);
+          return true;
         },
         nullptr);
     host.icmp.on_redirect(

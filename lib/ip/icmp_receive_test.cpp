@@ -33,6 +33,7 @@ class IcmpReceiveTest : public HostFixture {
             payload.push_back(std::to_integer<std::uint8_t>(byte));
           static_cast<IcmpReceiveTest*>(self)->seen_ =
               Seen{report.error, report.reporter, report.quoted->destination, payload};
+          return true;
         },
         this);
   }

@@ -56,6 +56,7 @@ struct Icmp::State {
   const Settings& settings;
   IcmpLimit limit;
   std::array<Receiver, 256> receivers{};
+  packet::Stage echo_replies{};
   RedirectHandler redirect_handler = nullptr;
   void* redirect_self = nullptr;
   Counts counts;

@@ -103,12 +103,12 @@ std::uint16_t Output::next_id(Ipv4Address source, Ipv4Address destination, std::
   return counter;
 }
 
-SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request) {
+std::optional<SendResult> Output::refuse(Turn& turn, Packet& packet, const SendRequest& request,
+                                         const OutputRoute& way, std::uint32_t total) {
   const auto end = [&](auto why, SendResult result) {
     turn.drop(std::move(packet), why);
     return result;
   };
-  const OutputRoute way = route_for(request);
   if (!way.reachable) {
     const bool prohibited = way.route != nullptr && way.route->type == route::Type::Prohibit;
     return prohibited ? end(Drop::RouteProhibit, SendResult::Prohibited)
@@ -117,16 +117,23 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request)
   if (way.source.is_any() && !request.allow_no_source) {
     return end(Drop::OutputNoSource, SendResult::NoSource);
   }
-  const auto header_length =
-      static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
-  const std::uint32_t total = packet.length() + header_length;
   if (total > kLongest) return end(Drop::OutputTooLong, SendResult::TooLong);
   if (total > way.mtu && request.dont_fragment) {
     return end(Drop::FragmentationNeeded, SendResult::TooLong);
   }
+  return std::nullopt;
+}
+
+SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request,
+                        const OutputRoute& way) {
+  const auto header_length =
+      static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
+  const std::uint32_t total = packet.length() + header_length;
+  if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
   packet.meta().transport_offset = packet.data_offset();
   if (!packet.make_headroom(header_length, turn.pool)) {
-    return end(packet::Drop::NoBuffer, SendResult::NoBuffer);
+    turn.drop(std::move(packet), packet::Drop::NoBuffer);
+    return SendResult::NoBuffer;
   }
   auto& header = *reinterpret_cast<Ipv4Header*>(packet.push(header_length));
   header.set_header_length(header_length);
@@ -148,7 +155,28 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request)
     std::memcpy(&header + 1, request.options.data(), request.options.size());
   }
   header.checksum = internet_checksum(packet.first_bytes().first(header_length));
+  return pass_on(turn, std::move(packet), request, way);
+}
 
+// Linux: raw_send_hdrinc.
+SendResult Output::send_whole(Turn& turn, Packet&& packet, const SendRequest& request,
+                              const OutputRoute& way) {
+  const std::uint32_t total = packet.length();
+  if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
+  auto& header = *packet.header<Ipv4Header>();
+  const unsigned header_length = header.header_length();
+  packet.meta().transport_offset = static_cast<std::uint16_t>(packet.data_offset() + header_length);
+  header.total_length = be16(static_cast<std::uint16_t>(total));
+  if (header.source.is_any()) header.source = way.source;
+  if (header.id == be16())
+    header.id = be16(next_id(header.source, request.destination, request.protocol, turn));
+  header.checksum = be16();
+  header.checksum = internet_checksum(packet.first_bytes().first(header_length));
+  return pass_on(turn, std::move(packet), request, way);
+}
+
+SendResult Output::pass_on(Turn& turn, Packet&& packet, const SendRequest& request,
+                           const OutputRoute& way) {
   packet::Meta& meta = packet.meta();
   meta.network_offset = packet.data_offset();
   meta.output_device = way.device;

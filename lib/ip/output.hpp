@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/ipv4.hpp"
@@ -60,7 +61,17 @@ class Output {
   // Sends a transport packet: data() at the transport header, its checksum done. Builds the IPv4
   // header, then hook OUTPUT, POSTROUTING, fragmentation, neighbour. RFC 6864: the ID is 0 on
   // atomic datagrams with DF, keyed per address pair otherwise.
-  SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request);
+  SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request) {
+    return send(turn, std::move(packet), request, route_for(request));
+  }
+  // As above by a way that `route_for` gave in this turn for this request.
+  SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
+                  const OutputRoute& way);
+  // A datagram that is complete but for what RFC 791 leaves to us (IP_HDRINCL): data() at its IPv4
+  // header, which is in one piece and whose lengths agree. Total length and checksum are written,
+  // a zero source and a zero ID filled in.
+  SendResult send_whole(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
+                        const OutputRoute& way);
 
   // Forwarded packets: data() at the IPv4 header, Meta has the route decision, MTU was checked
   // against DF. POSTROUTING, fragmentation, neighbour. `any_long`: some packet may be longer than
@@ -69,6 +80,12 @@ class Output {
 
  private:
   void fragment_long(packet::Turn& turn, packet::Burst& burst);
+  SendResult pass_on(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
+                     const OutputRoute& way);
+  // Why a datagram cannot go that way: dropped by name. Nothing: it can.
+  std::optional<SendResult> refuse(packet::Turn& turn, packet::Packet& packet,
+                                   const SendRequest& request, const OutputRoute& way,
+                                   std::uint32_t total);
   bool take_route(const SendRequest& request, OutputRoute& out) const;
   std::uint16_t next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
                         packet::Turn& turn);

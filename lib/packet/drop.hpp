@@ -21,6 +21,7 @@ enum class DropRoom : std::uint8_t {
   Ip,
   Udp,
   Tcp,
+  Socket,
   Stack,
   Count
 };

@@ -7,7 +7,8 @@
 // Waking without lost wake-ups. Program: `begin_sleep`, look at all event rings once more, wait on
 // `wake_fd`, `end_sleep`. Lane: writes events, then (after the turn, outside of the data path)
 // `wake_if_asleep`. Either the program sees the events or the lane sees the sleeper. The other way
-// round `Sessions::wake_lane` does the same for a lane that rests.
+// round `Sessions::wake_lane` does the same for a lane that rests: a program calls it after it has
+// written requests, and after it has read events if `lane_waits` says so.
 #pragma once
 
 #include <array>
@@ -34,6 +35,8 @@ struct SessionHeader {
   std::array<std::uint32_t, kMaxLanes> request_offset{};  // RingShared, then the messages
   std::array<std::uint32_t, kMaxLanes> event_offset{};
   alignas(64) std::atomic<std::uint32_t> sleepers{0};  // threads that wait or are about to
+  // A lane has events that did not fit: it wants to be woken when there is room.
+  std::array<std::atomic<std::uint32_t>, kMaxLanes> wants_room{};
 };
 
 class Session {
@@ -62,7 +65,19 @@ class Session {
   // Takes the signal back as well; other sleepers look for themselves.
   void end_sleep();
 
+  // After events of the lane were taken out: whether it waits for room and is to be woken
+  // (Sessions::wake_lane).
+  bool lane_waits(unsigned lane) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return header().wants_room[lane].load(std::memory_order_relaxed) != 0;
+  }
+
   // --- The lane.
+  // Before the lane looks at the room once more and goes on with other things.
+  void want_room(unsigned lane, bool wants) {
+    header().wants_room[lane].store(wants ? 1 : 0, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
   RingReader& lane_requests(unsigned lane) { return lane_[lane].requests; }
   RingWriter& lane_events(unsigned lane) { return lane_[lane].events; }
   // Writes an eventfd: not inside a turn.

@@ -15,7 +15,6 @@
 #include "stack/drops.hpp"
 #include "stack/lane_state.hpp"
 #include "stack/stack.hpp"
-#include "udp/input.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
 
@@ -57,6 +56,7 @@ bool Lane::turn(time::Instant now) {
   Turn turn{now, s.ledger, s.pool, s.random, s.index};
   bool busy = s.index == 0 && s.neighbours.work_for_owner();
   s.resolver.turn(turn);
+  busy |= s.sockets.begin(turn);
   const unsigned fired = s.wheel.advance(now, kTimerBudget, &turn);
   s.statistics.timers.add(fired);
   Burst burst(s.burst_size);
@@ -65,6 +65,7 @@ bool Lane::turn(time::Instant now) {
     if (!device->admin_up()) continue;
     packets += s.receive(turn, *device, burst);
   }
+  busy |= s.sockets.end(turn);
   s.transmitter.flush(turn);
   busy |= fired > 0 || packets > 0;
   s.statistics.turns.add();
@@ -77,9 +78,18 @@ time::Instant Lane::next_deadline() const {
   return state_->wheel.next_deadline();
 }
 
+void Lane::after_turn() {
+  state_->sockets.after_turn();
+}
+
+void Lane::set_waker(socket::LaneWaker* waker) {
+  state_->socket_system.sessions.set_waker(state_->index, waker);
+}
+
 void Lane::clear(time::Instant now) {
   LaneState& s = *state_;
   Turn turn{now, s.ledger, s.pool, s.random, s.index};
+  s.sockets.clear(turn);
   s.reassembly.clear(turn, packet::reason_of(Drop::Shutdown));
   s.resolver.clear(turn);
   s.transmitter.flush(turn);
@@ -115,12 +125,14 @@ LaneState::LaneState(Stack& stack, const Options& options, unsigned lane_index)
       forward(devices, stack.addresses(), hooks, output, icmp, stack.ip_settings(),
               random.sip_key()),
       input(stack.routes(), stack.addresses(), hooks, local, forward, icmp, stack.ip_settings()),
-      udp(icmp) {
+      socket_system(stack.sockets()),
+      sockets(stack.sockets(), lane_index, devices, stack.addresses(), output, icmp, wheel) {
   // The one list of protocols: ethertypes, IP protocols, and where what fails goes.
   ethernet_input.handle(wire::ethertype::kIpv4, packet::Stage::of<&ip::Input::input>(input));
   ethernet_input.handle(wire::ethertype::kArp, resolver.arp_stage());
   local.handle(wire::protocol::kIcmp, packet::Stage::of<&ip::Icmp::input>(icmp));
-  local.handle(wire::protocol::kUdp, packet::Stage::of<&udp::Input::input>(udp));
+  local.handle(wire::protocol::kTcp, sockets.tcp_stage());
+  local.handle(wire::protocol::kUdp, sockets.udp_stage());
   output.connect(resolver.output_stage());
   resolver.connect_unresolved(packet::Stage::of<&LaneState::neighbour_failed>(*this));
 }

@@ -7,6 +7,10 @@
 #include "packet/ledger.hpp"
 #include "time/instant.hpp"
 
+namespace linnet::socket {
+class LaneWaker;
+}
+
 namespace linnet::stack {
 
 class Stack;
@@ -39,6 +43,11 @@ class Lane {
   bool turn(time::Instant now);
   // The next instant at which a timer is due; `never()` without one.
   time::Instant next_deadline() const;
+  // After the turn, outside of the data path: wakes programs that sleep and lanes that were handed
+  // packets. Whoever calls `turn` calls it, too.
+  void after_turn();
+  // Who wakes this lane from its rest; nullptr: nobody.
+  void set_waker(socket::LaneWaker* waker);
   // Drops all that is held, for shutdown.
   void clear(time::Instant now);
 

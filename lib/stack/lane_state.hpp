@@ -13,10 +13,10 @@
 #include "link/ethernet.hpp"
 #include "neigh/resolver.hpp"
 #include "packet/turn.hpp"
+#include "socket/lane_sockets.hpp"
 #include "stack/lane.hpp"
 #include "time/random.hpp"
 #include "time/timer_wheel.hpp"
-#include "udp/input.hpp"
 
 namespace linnet::stack {
 
@@ -47,7 +47,8 @@ struct LaneState {
   ip::Local local;
   ip::Forward forward;
   ip::Input input;
-  udp::Input udp;
+  socket::System& socket_system;
+  socket::LaneSockets sockets;
 };
 
 }  // namespace linnet::stack

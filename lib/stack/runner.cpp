@@ -27,10 +27,13 @@ LaneRunner::LaneRunner(Lane& lane, table::Rcu& rcu, const device::DeviceTable& d
     : lane_(lane),
       rcu_(rcu),
       options_(options),
-      rest_(devices, lane.index(), waker_, options.rest) {}
+      rest_(devices, lane.index(), waker_, options.rest) {
+  lane_.set_waker(this);
+}
 
 LaneRunner::~LaneRunner() {
   stop();
+  lane_.set_waker(nullptr);
 }
 
 Result<> LaneRunner::start(unsigned lcore) {
@@ -82,6 +85,7 @@ bool LaneRunner::turn(time::Clock& clock) {
   turn_started_ns_.store(now.since_origin_ns(), std::memory_order_relaxed);
   found_ = lane_.turn(now);
   turn_started_ns_.store(0, std::memory_order_relaxed);
+  if (found_) lane_.after_turn();
   rcu_.quiescent(lane_.index());
   if (found_ && options_.owner != nullptr) options_.owner->wake();
   if (options_.stop_after_packets != 0 &&

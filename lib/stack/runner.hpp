@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "device/device.hpp"
+#include "socket/sessions.hpp"
 #include "stack/lane.hpp"
 #include "stack/rest.hpp"
 #include "stack/waker.hpp"
@@ -28,13 +29,13 @@ struct RunnerOptions {
 
 // Gives a lane its turns: on a worker lcore of its own (`start`), or on the control core in the
 // event loop's time (`take_turns`), never both.
-class LaneRunner {
+class LaneRunner final : private socket::LaneWaker {
  public:
   // All must outlive the runner.
   LaneRunner(Lane& lane, table::Rcu& rcu, const device::DeviceTable& devices,
              const RunnerOptions& options = {});
   // Stops the lane if it runs.
-  ~LaneRunner();
+  ~LaneRunner() override;
   LaneRunner(const LaneRunner&) = delete;
   LaneRunner& operator=(const LaneRunner&) = delete;
 
@@ -66,6 +67,7 @@ class LaneRunner {
   time::Duration turn_lasts(time::Instant now) const;
 
  private:
+  void wake_lane() override { wake(); }
   static int entry(void* self);
   void run();
   // One turn; true when it is time to rest.

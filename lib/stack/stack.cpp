@@ -7,6 +7,7 @@
 #include "link/drops.hpp"
 #include "neigh/drops.hpp"
 #include "packet/drops.hpp"
+#include "socket/drops.hpp"
 #include "stack/drops.hpp"
 #include "tcp/drops.hpp"
 #include "udp/drops.hpp"
@@ -21,8 +22,8 @@ std::uint64_t bit_of(const device::Device& device) {
 }  // namespace
 
 std::vector<packet::DropList> all_drops() {
-  return {packet::kDrops, device::kDrops, hook::kDrops, link::kDrops, neigh::kDrops,
-          ip::kDrops,     udp::kDrops,    tcp::kDrops,  kDrops};
+  return {packet::kDrops, device::kDrops, hook::kDrops, link::kDrops,   neigh::kDrops,
+          ip::kDrops,     udp::kDrops,    tcp::kDrops,  socket::kDrops, kDrops};
 }
 
 std::vector<std::pair<packet::DropReason, DropName>> all_drop_reasons() {
@@ -69,6 +70,7 @@ Result<> Stack::build(const Options& options) {
   auto system = neigh::System::create(neighbours, devices_, *host_);
   if (!system) return system.error();
   neighbours_ = std::move(system).value();
+  sockets_ = std::make_unique<socket::System>(*pool_, options.lanes, random.next());
 
   auto loopback = add_device(std::make_unique<device::Loopback>());
   if (!loopback) return loopback.error();
@@ -88,6 +90,7 @@ Stack::~Stack() {
   for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane)
     (*lane)->clear(stopped_at_);
   lanes_.clear();
+  sockets_->control_turn();
 }
 
 Result<device::Device*> Stack::add_device(std::unique_ptr<device::Device> device) {
@@ -150,6 +153,7 @@ void Stack::control_turn(time::Instant now) {
     }
   }
   take_events();
+  sockets_->control_turn();
   rcu_->reclaim();
 }
 

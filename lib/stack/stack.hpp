@@ -17,6 +17,7 @@
 #include "packet/pool.hpp"
 #include "route/addresses.hpp"
 #include "route/tables.hpp"
+#include "socket/system.hpp"
 #include "stack/lane.hpp"
 #include "table/rcu.hpp"
 #include "time/instant.hpp"
@@ -66,6 +67,8 @@ class Stack {
   ip::Settings& ip_settings() { return ip_settings_; }
   neigh::Settings& neigh_settings() { return neighbours_->settings(); }
   packet::Pool& pool() { return *pool_; }
+  // Channels to programs, ports, net.core and net.ipv4.tcp_*.
+  socket::System& sockets() { return *sockets_; }
   table::Rcu& rcu() { return *rcu_; }
 
   // `ip link set DEVICE up|down`: the device, then the routes and neighbours that follow from it.
@@ -99,6 +102,7 @@ class Stack {
   std::unique_ptr<route::Addresses> addresses_;
   std::unique_ptr<neigh::Host> host_;
   std::unique_ptr<neigh::System> neighbours_;
+  std::unique_ptr<socket::System> sockets_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::uint64_t link_states_ = 0;  // a bit a device: running when it was last looked at
   time::Instant stopped_at_{};     // the last time told to the control core

@@ -27,13 +27,25 @@ bool checksum_good(const Packet& packet, std::uint16_t length) {
 }  // namespace
 
 void Input::input(Turn& turn, packet::Burst& burst) {
-  burst.drain([&](Packet&& packet) { take(turn, std::move(packet)); });
+  unsigned kept = 0;
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    Packet packet = burst.take(i);
+    if (!judge(turn, packet)) continue;
+    if (sockets_)
+      burst.slots()[kept++] = packet.release();
+    else
+      refuse(turn, std::move(packet));
+  }
+  burst.set_size(kept);
+  if (kept != 0) sockets_(turn, burst);
 }
 
-void Input::take(Turn& turn, Packet&& packet) {
+// False: the packet was dropped.
+bool Input::judge(Turn& turn, Packet& packet) {
   const auto end = [&](Drop why) {
-    ++counts_.in_errors;
+    counters_.add(Count::InErrors);
     turn.drop(std::move(packet), why);
+    return false;
   };
   // The header is copied out, not gathered: the IP header in front of it must stay where it is.
   UdpHeader header;
@@ -44,10 +56,15 @@ void Input::take(Turn& turn, Packet&& packet) {
   const bool none = header.checksum == be16();
   const bool checked = (packet.meta().flags & packet::Meta::kChecksumGood) != 0;
   if (!none && !checked && !checksum_good(packet, length)) {
-    ++counts_.in_csum_errors;
+    counters_.add(Count::InCsumErrors);
     return end(Drop::BadChecksum);
   }
-  ++counts_.no_ports;
+  if (sockets_ && length < packet.length()) packet.trim(length);
+  return true;
+}
+
+void Input::refuse(Turn& turn, Packet&& packet) {
+  counters_.add(Count::NoPorts);
   icmp_.refuse(turn, std::move(packet), {wire::IcmpType::Unreachable, wire::unreachable::kPort},
                packet::reason_of(Drop::NoSocket));
 }

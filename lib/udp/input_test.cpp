@@ -62,7 +62,7 @@ TEST_F(UdpInputTest, AClosedPortIsUnreachable) {
   EXPECT_EQ(errors[0].ip().source, HeaderSpec{}.destination);
   EXPECT_EQ(errors[0].data(), ip::datagram({}, data));
   EXPECT_EQ(drops(Drop::NoSocket), 1u);
-  EXPECT_EQ(udp_.counts().no_ports, 1u);
+  EXPECT_EQ(udp_.counters().value(Count::NoPorts), 1u);
 }
 
 TEST_F(UdpInputTest, I11_GroupsHearNothing) {
@@ -92,7 +92,7 @@ TEST_F(UdpInputTest, I14_TheChecksumIsJudgedOverAnySegments) {
     }
   }
   EXPECT_EQ(drops(Drop::BadChecksum), 40u);
-  EXPECT_EQ(udp_.counts().in_csum_errors, 40u);
+  EXPECT_EQ(udp_.counters().value(Count::InCsumErrors), 40u);
 }
 
 TEST_F(UdpInputTest, I14_ZeroMeansNoChecksumAndASumOfZeroIsAllOnes) {

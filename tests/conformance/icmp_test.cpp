@@ -309,7 +309,7 @@ SCENARIO("Protocol unreachable", "[RFC1122-3.2.2.1][S7.2][RFC1812-5.2.7.1]") {
   lab.no_rate_limits();
   unsigned count = 0;
   for (unsigned protocol = 0; protocol < 256; ++protocol) {
-    if (protocol == 1 || protocol == 17) continue;
+    if (protocol == 1 || protocol == 6 || protocol == 17) continue;
     const Bytes datagram =
         lab.from_alice("192.0.2.1", static_cast<std::uint8_t>(protocol)).with(pattern(600));
     lab.start();
@@ -320,7 +320,7 @@ SCENARIO("Protocol unreachable", "[RFC1122-3.2.2.1][S7.2][RFC1812-5.2.7.1]") {
     CHECK(lab.router.drops() == Drops{{"ip.UnknownProtocol", 1}});
     ++count;
   }
-  CHECK(count == 254);
+  CHECK(count == 253);
 }
 
 SCENARIO("Errors quote what fits into 576 bytes", "[I15][RFC1812-4.3.2.3][RFC1122-3.2.2]") {
@@ -397,7 +397,7 @@ SCENARIO("Errors to one sender are limited", "[I15][RFC1812-4.3.2.8][S7.6]") {
     lab.run_for(ms(100));
     THEN("all together are limited, too") {
       CHECK(lab.alice.icmps().size() >= 5);
-      CHECK(lab.alice.icmps().size() <= 50);
+      CHECK(lab.alice.icmps().size() <= 50 * modes().lanes);
       CHECK(lab.router.drops() ==
             Drops{{"ip.NoRoute", 247}, {"ip.IcmpRateLimited", 247 - lab.alice.icmps().size()}});
     }

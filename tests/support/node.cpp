@@ -213,10 +213,13 @@ unsigned Node::lane_of(const Bytes& frame) const {
 
 bool Node::turn(time::Instant now) {
   bool busy = false;
+  for (const auto& program : programs_)
+    busy |= program();
   for (unsigned i = 0; i < stack_->lanes(); ++i) {
     for (const auto& port : ports_)
       busy |= port->offer(i);
     busy |= stack_->lane(i).turn(now);
+    stack_->lane(i).after_turn();
   }
   busy |= drain_ports();
   worked_ |= busy;
@@ -308,6 +311,7 @@ bool Node::finish(time::Instant now, std::vector<std::string>& complaints) {
   // The owner of the neighbour cache is lane 0: it goes last.
   for (unsigned i = stack_->lanes(); i-- > 0;)
     stack_->lane(i).clear(now);
+  stack_->sockets().control_turn();
   const stack::Account last = stack_->account();
   if (!last.balanced() || last.held != 0) {
     complaints.push_back("account after the end: " + told(last));

@@ -150,6 +150,9 @@ class Node {
   std::uint16_t index(const std::string& name);
   std::optional<neigh::NeighbourInfo> neighbour(const std::string& port, Ipv4Address address);
 
+  // A program on the stack: called before the lanes' turns, says whether it did anything.
+  void add_program(std::function<bool()> program) { programs_.push_back(std::move(program)); }
+
   // --- Faults.
   // At most this many frames fit into the port's TX ring in one turn.
   void set_tx_ring(const std::string& port, std::size_t frames);
@@ -192,6 +195,7 @@ class Node {
   stack::Account account_before_;
   std::uint64_t missed_ = 0;
   bool worked_ = false;  // since the last control turn
+  std::vector<std::function<bool()>> programs_;
   time::Instant next_control_{};
 };
 

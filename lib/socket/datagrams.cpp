@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Life of datagram sockets, and how a datagram reaches a program.
+// Reading: Linux udp.c (__udp4_lib_lookup, udp_queue_rcv_skb, __udp4_lib_err), ping.c.
+#include "socket/datagrams.hpp"
+
+#include <cerrno>
+
+#include "socket/drops.hpp"
+#include "udp/drops.hpp"
+#include "wire/ipv4.hpp"
+
+namespace linnet::socket {
+
+using packet::Packet;
+using packet::Turn;
+
+namespace {
+
+constexpr std::uint32_t kMostSockets = 65536;
+
+}  // namespace
+
+Datagrams::Datagrams(Context& context, udp::Input& udp)
+    : context_(context),
+      input_(udp),
+      slab_(kMostSockets),
+      udp_(context.system.flow_hash, wire::protocol::kUdp),
+      ping_(context.system.flow_hash, wire::protocol::kIcmp) {}
+
+Datagrams::~Datagrams() = default;
+
+bool Datagrams::enter(DatagramSocket& socket) {
+  Space& space = space_of(socket);
+  if (!socket.connected()) return space.bound.add(socket);
+  socket.in_connected = space.connected.insert(
+      context_.system.flow_hash.of(socket.flow(), space.protocol), socket.number);
+  return socket.in_connected;
+}
+
+void Datagrams::leave(DatagramSocket& socket) {
+  Space& space = space_of(socket);
+  space.bound.remove(socket);
+  if (!socket.in_connected) return;
+  space.connected.erase(context_.system.flow_hash.of(socket.flow(), space.protocol), socket.number);
+  socket.in_connected = false;
+}
+
+void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
+  Message answer;
+  answer.program = request.program;
+  answer.socket_kind = request.socket_kind;
+  const auto refuse = [&](int error) {
+    answer.kind = static_cast<std::uint8_t>(EventKind::Failed);
+    answer.value = static_cast<std::uint64_t>(error);
+    context_.programs.tell(session, answer);
+  };
+  const auto space = request.socket_kind == Kind::Ping ? socket::Space::Ping : socket::Space::Udp;
+  if (!context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number, space,
+                                   request.local.port))
+    return refuse(EINVAL);
+  const std::uint32_t number = slab_.make(request.socket_kind);
+  if (number == decltype(slab_)::kNone) return refuse(ENOBUFS);
+  DatagramSocket& socket = slab_[number];
+  socket.number = number;
+  socket.local = request.local;
+  if (session.early_program == request.program) socket.options = session.early;
+  context_.enlist(socket, session, request.program);
+  if (!enter(socket)) {
+    close(turn, socket);
+    return refuse(ENOBUFS);
+  }
+  context_.programs.tell(session, Context::event(EventKind::Opened, socket));
+  if (request.peer.port != 0) set_peer(turn, socket, request);
+}
+
+void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) {
+  leave(socket);
+  socket.peer = request.peer;
+  socket.local.address = request.local.address;
+  int error = 0;
+  if (socket.connected()) {
+    const ip::SendRequest send = request_for(socket, Message{});
+    const ip::OutputRoute way = context_.output.route_for(send);
+    error = judge(socket, send, way);
+    if (error == 0) socket.local.address = way.source;
+  }
+  if (error != 0) socket.peer = {};
+  if (!enter(socket)) {
+    error = ENOBUFS;
+    socket.peer = {};
+  }
+  Message event = Context::event(error == 0 ? EventKind::Connected : EventKind::Failed, socket);
+  event.local = socket.local;
+  event.peer = socket.peer;
+  event.value = static_cast<std::uint64_t>(error);
+  context_.programs.tell(*socket.session, event);
+}
+
+void Datagrams::shutdown(DatagramSocket& socket, std::uint64_t how) {
+  socket.shut_read = socket.shut_read || how != 1;
+  socket.shut_write = socket.shut_write || how != 0;
+}
+
+void Datagrams::close(Turn& turn, DatagramSocket& socket) {
+  leave(socket);
+  if (socket.train) {
+    turn.ledger.held.subtract();
+    turn.drop(std::move(socket.train), Drop::SessionGone);
+  }
+  context_.strike(socket);
+  slab_.destroy(socket.number);
+}
+
+DatagramSocket* Datagrams::find(Space& space, const Flow& flow, std::uint16_t device) {
+  const std::uint32_t hash = context_.system.flow_hash.of(flow, space.protocol);
+  const std::uint32_t number = space.connected.find(hash, [&](std::uint32_t candidate) {
+    const DatagramSocket& socket = slab_[candidate];
+    return socket.flow() == flow &&
+           (socket.options.device == packet::kNoDevice || socket.options.device == device);
+  });
+  if (number != Connected::kNone) return &slab_[number];
+  return space.bound.find(flow.local, flow.local_port, device, hash);
+}
+
+void Datagrams::deliver(Turn& turn, DatagramSocket& socket, Packet&& packet, std::uint32_t skip,
+                        const Message& like) {
+  const bool udp = socket.kind == Kind::Datagram;
+  if (socket.shut_read) return turn.drop(std::move(packet), udp::Drop::Filtered);
+  const std::uint32_t limit =
+      socket.options.receive_buffer != 0
+          ? socket.options.receive_buffer
+          : context_.system.settings.rmem_default.load(std::memory_order_relaxed);
+  const std::uint32_t size = packet.truesize();
+  const bool crowded = socket.charged != 0 && socket.charged + size > limit;
+  if (crowded || !context_.programs.has_room(*socket.session, packet.mbuf()->nb_segs)) {
+    if (udp) input_.counters().add(udp::Count::RcvbufErrors);
+    if (crowded) return turn.drop(std::move(packet), udp::Drop::ReceiveBufferFull);
+    return turn.drop(std::move(packet), Drop::EventRingFull);
+  }
+  if (udp) input_.counters().add(udp::Count::InDatagrams);
+  turn.ledger.delivered.add();
+  Parcel parcel(std::move(packet), skip);
+  socket.charged += parcel.truesize();
+  Message event = Context::event(EventKind::Data, socket);
+  event.local = like.local;
+  event.peer = like.peer;
+  event.option = like.option;
+  parcel.tell(context_, *socket.session, event);
+}
+
+void Datagrams::tell_error(DatagramSocket& socket, int error) {
+  if (!context_.programs.has_room(*socket.session, 1)) return;
+  Message event = Context::event(EventKind::Failed, socket);
+  event.value = static_cast<std::uint64_t>(error);
+  context_.programs.tell(*socket.session, event);
+}
+
+// Linux __udp4_lib_err: who asked for errors hears all of them, a connected socket the fatal ones.
+bool Datagrams::report(Turn&, Space& space, const Flow& flow, const ip::ErrorReport& report) {
+  DatagramSocket* const socket = find(space, flow, packet::kNoDevice);
+  const SocketError error = socket_error(report.error);
+  if (socket == nullptr) return false;
+  if (error.error == 0) return true;
+  if (!socket->options.receive_error) {
+    if (socket->connected() && error.fatal) tell_error(*socket, error.error);
+    return true;
+  }
+  if (!context_.programs.has_room(*socket->session, 1)) return true;
+  Message event = Context::event(EventKind::SoftError, *socket);
+  event.value = static_cast<std::uint64_t>(error.error);
+  event.option = static_cast<std::uint32_t>(report.error.type) |
+                 std::uint32_t{report.error.code} << 8 | report.error.rest << 16;
+  event.peer.address = flow.peer;
+  event.peer.port = flow.peer_port;
+  event.local.address = report.reporter;
+  context_.programs.tell(*socket->session, event);
+  return true;
+}
+
+ip::SendRequest Datagrams::request_for(const DatagramSocket& socket, const Message& request) const {
+  const OptionSet& options = socket.options;
+  const ControlData control = ControlData::of(request.option);
+  ip::SendRequest out;
+  out.destination = request.peer.port != 0 || socket.kind == Kind::Ping ? request.peer.address
+                                                                        : socket.peer.address;
+  if (out.destination.is_any()) out.destination = socket.peer.address;
+  out.source = request.local.address.is_any() ? socket.local.address : request.local.address;
+  out.tos = control.has_tos ? control.tos : options.tos;
+  const bool group = out.destination.is_multicast();
+  out.ttl = control.has_ttl ? control.ttl : group ? options.multicast_ttl : options.ttl;
+  out.mark = options.mark;
+  out.output_device = options.device != packet::kNoDevice ? options.device : request.local.device;
+  out.dont_fragment = options.mtu_discover >= MtuDiscover::Do;
+  return out;
+}
+
+int Datagrams::judge(const DatagramSocket& socket, const ip::SendRequest& request,
+                     const ip::OutputRoute& way) const {
+  if (!way.reachable) {
+    const bool prohibited = way.route != nullptr && way.route->type == route::Type::Prohibit;
+    return prohibited ? EACCES : ENETUNREACH;
+  }
+  const bool broadcast = request.destination.is_limited_broadcast() ||
+                         (way.route != nullptr && way.route->type == route::Type::Broadcast);
+  if (broadcast && !socket.options.broadcast) return EACCES;
+  if (!request.source.is_any() && !context_.addresses.is_ours(request.source) &&
+      !request.source.is_loopback() && !request.source.is_multicast())
+    return EINVAL;
+  return way.source.is_any() ? EADDRNOTAVAIL : 0;
+}
+
+int Datagrams::refuse(Turn& turn, Packet&& packet, int error) const {
+  turn.drop(std::move(packet), Drop::NotSendable);
+  return error;
+}
+
+// Collects the buffers of one datagram, then sends it.
+void Datagrams::send_to(Turn& turn, DatagramSocket& socket, const Message& request) {
+  Packet packet;
+  if (request.buffer.index == BufferRef::kNone) {
+    packet = turn.generate(packet::Pool::Priority::Data);
+    if (!packet) return tell_error(socket, ENOBUFS);
+  } else {
+    packet = context_.system.buffers.take_over(socket.session->number, request.buffer);
+    if (!packet) return tell_error(socket, EFAULT);
+    turn.ledger.generated.add();
+  }
+  const bool more = (request.flags & message_flag::kMore) != 0;
+  if (!socket.train) {
+    if (!more) return finish(turn, socket, std::move(packet), request);
+    socket.train = std::move(packet);
+    socket.train_first = request;
+    turn.ledger.held.add();
+    return;
+  }
+  // One packet now: what was counted as generated twice is used up once.
+  turn.ledger.delivered.add();
+  constexpr std::uint32_t kMostBytes = 65535;
+  if (socket.train.length() + packet.length() <= kMostBytes)
+    socket.train.chain(std::move(packet));
+  else
+    rte_pktmbuf_free(packet.release());
+  if (more) return;
+  turn.ledger.held.subtract();
+  Packet whole = std::move(socket.train);
+  finish(turn, socket, std::move(whole), socket.train_first);
+}
+
+void Datagrams::finish(Turn& turn, DatagramSocket& socket, Packet&& packet,
+                       const Message& request) {
+  int error = EPIPE;
+  if (socket.shut_write)
+    refuse(turn, std::move(packet), error);
+  else if (request.peer.address.is_any() && !socket.connected())
+    error = refuse(turn, std::move(packet), EDESTADDRREQ);
+  else if (socket.kind == Kind::Ping)
+    error = send_ping(turn, socket, std::move(packet), request);
+  else
+    error = send_udp(turn, socket, std::move(packet), request);
+  if (error != 0) tell_error(socket, error);
+}
+
+int error_of(ip::SendResult result) {
+  switch (result) {
+    case ip::SendResult::Sent:
+      return 0;
+    case ip::SendResult::NoRoute:
+      return ENETUNREACH;
+    case ip::SendResult::Prohibited:
+      return EACCES;
+    case ip::SendResult::NoSource:
+      return EADDRNOTAVAIL;
+    case ip::SendResult::TooLong:
+      return EMSGSIZE;
+    case ip::SendResult::NoBuffer:
+      return ENOBUFS;
+  }
+  return EINVAL;
+}
+
+}  // namespace linnet::socket

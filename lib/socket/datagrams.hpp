@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sockets without connections: UDP, ping, raw IP, packet. What they have in common stands here;
+// how each kind is found and how it sends, in files of their own.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "socket/bound_table.hpp"
+#include "socket/context.hpp"
+#include "udp/input.hpp"
+
+namespace linnet::socket {
+
+struct DatagramSocket : Socket {
+  explicit DatagramSocket(Kind kind_in) : Socket(Role::Datagram, kind_in) {}
+
+  Endpoint local{}, peer{};  // peer.port 0 (raw: address any): not connected
+  OptionSet options{};
+  std::uint32_t protocol = 0;  // raw: IP protocol; packet: ethertype, 3: all
+  std::uint32_t charged = 0;   // bytes of truesize with the program
+  bool shut_read = false, shut_write = false;
+
+  ListHook in_group;  // of the same binding
+  std::uint32_t group = kNoGroup;
+  bool in_connected = false;
+  ListHook in_kind;  // raw and packet sockets: all of the lane
+
+  // A datagram that a program is sending in several buffers.
+  packet::Packet train{};
+  Message train_first{};
+
+  bool connected() const { return peer.port != 0; }
+  Flow flow() const { return {local.address, peer.address, local.port, peer.port}; }
+};
+
+class Datagrams {
+ public:
+  Datagrams(Context& context, udp::Input& udp);
+  ~Datagrams();
+
+  // --- Requests of programs. A socket that is named is one of ours.
+  void open(packet::Turn& turn, LaneSession& session, const Message& request);
+  void set_peer(packet::Turn& turn, DatagramSocket& socket, const Message& request);
+  void send_to(packet::Turn& turn, DatagramSocket& socket, const Message& request);
+  void shutdown(DatagramSocket& socket, std::uint64_t how);
+  // A buffer of a Data event came back.
+  void uncharge(DatagramSocket& socket, std::uint32_t truesize) {
+    socket.charged -= std::min(socket.charged, truesize);
+  }
+  void close(packet::Turn& turn, DatagramSocket& socket);
+
+  // --- Packets. Stages: data() at the transport header.
+  void udp_input(packet::Turn& turn, packet::Burst& burst);
+  void echo_reply_input(packet::Turn& turn, packet::Burst& burst);
+  // ICMP errors about what we sent. False: no socket of ours did.
+  bool udp_error(packet::Turn& turn, const ip::ErrorReport& report);
+  bool echo_error(packet::Turn& turn, const ip::ErrorReport& report);
+
+  std::uint32_t size() const { return slab_.used(); }
+
+ private:
+  using Connected = table::FlowTable;
+  struct Space {
+    Space(const FlowHash& hash, std::uint8_t protocol_in)
+        : protocol(protocol_in), connected(64, 1u << 20), bound(hash, protocol_in) {}
+    const std::uint8_t protocol;
+    Connected connected;
+    BoundTable<DatagramSocket> bound;
+  };
+
+  Space& space_of(const DatagramSocket& socket) { return socket.kind == Kind::Ping ? ping_ : udp_; }
+  bool enter(DatagramSocket& socket);
+  void leave(DatagramSocket& socket);
+  DatagramSocket* find(Space& space, const Flow& flow, std::uint16_t device);
+  // Hands the packet to the socket's program; `skip` bytes in front are not the program's. Ends it.
+  void deliver(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+               std::uint32_t skip, const Message& like);
+  void tell_error(DatagramSocket& socket, int error);
+  bool report(packet::Turn& turn, Space& space, const Flow& flow, const ip::ErrorReport& report);
+  void finish(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+              const Message& request);
+  int send_udp(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+               const Message& request);
+  int send_ping(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+                const Message& request);
+  ip::SendRequest request_for(const DatagramSocket& socket, const Message& request) const;
+  // 0, or why the datagram cannot go that way.
+  int judge(const DatagramSocket& socket, const ip::SendRequest& request,
+            const ip::OutputRoute& way) const;
+  int refuse(packet::Turn& turn, packet::Packet&& packet, int error) const;
+
+  Context& context_;
+  udp::Input& input_;
+  Slab<DatagramSocket> slab_;
+  Space udp_, ping_;
+};
+
+// What Output::send answered, as an errno; 0: sent.
+int error_of(ip::SendResult result);
+
+}  // namespace linnet::socket

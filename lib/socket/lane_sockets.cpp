@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "socket/lane_sockets.hpp"
+
+#include <cerrno>
+
+#include "socket/drops.hpp"
+#include "wire/ipv4.hpp"
+
+namespace linnet::socket {
+
+using packet::Packet;
+using packet::Turn;
+
+namespace {
+
+// Budgets of one turn, so that none is long.
+constexpr unsigned kHandedOver = 256;
+constexpr unsigned kRequests = 256;  // of one session
+constexpr unsigned kClosedSockets = 256;
+
+}  // namespace
+
+LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTable& devices,
+                         const route::Addresses& addresses, ip::Output& output, ip::Icmp& icmp,
+                         time::TimerWheel& wheel)
+    : context_{system, lane, devices, addresses,
+               output, icmp, wheel,   Programs(system.sessions, lane)},
+      udp_(icmp),
+      tcp_(context_, tcp_counters_),
+      datagrams_(context_, udp_) {
+  udp_.connect(packet::Stage::of<&Datagrams::udp_input>(datagrams_));
+  icmp.on_echo_reply(packet::Stage::of<&Datagrams::echo_reply_input>(datagrams_));
+  icmp.on_error(
+      wire::protocol::kTcp,
+      [](void* self, Turn& turn, const ip::ErrorReport& report) {
+        return static_cast<TcpSockets*>(self)->error(turn, report);
+      },
+      &tcp_);
+  icmp.on_error(
+      wire::protocol::kUdp,
+      [](void* self, Turn& turn, const ip::ErrorReport& report) {
+        return static_cast<Datagrams*>(self)->udp_error(turn, report);
+      },
+      &datagrams_);
+  icmp.on_error(
+      wire::protocol::kIcmp,
+      [](void* self, Turn& turn, const ip::ErrorReport& report) {
+        return static_cast<Datagrams*>(self)->echo_error(turn, report);
+      },
+      &datagrams_);
+}
+
+bool LaneSockets::begin(Turn& turn) {
+  context_.programs.look();
+  unsigned done = take_handed_over(turn);
+  context_.programs.for_each([&](LaneSession& session) {
+    if (session.shared->closing() || session.shared->lane_requests(context_.lane).broken()) {
+      done += end_session(turn, session);
+      return;
+    }
+    if (!session.waiting.empty()) go_on(turn, session);
+    done += take_requests(turn, session);
+  });
+  return done != 0;
+}
+
+bool LaneSockets::end(Turn& turn) {
+  return tcp_.service(turn);
+}
+
+void LaneSockets::after_turn() {
+  context_.programs.wake();
+  for (std::uint32_t lanes = tcp_.take_handed_to(); lanes != 0; lanes &= lanes - 1)
+    context_.system.sessions.wake_lane(static_cast<unsigned>(__builtin_ctz(lanes)));
+}
+
+unsigned LaneSockets::take_handed_over(Turn& turn) {
+  unsigned count = 0;
+  rte_mbuf* mbuf = nullptr;
+  while (count < kHandedOver && context_.system.hand_over.packets(context_.lane).pop(mbuf)) {
+    turn.ledger.held.subtract();
+    tcp_.input_owned(turn, Packet(mbuf));
+    ++count;
+  }
+  LaneMessage message;
+  while (count < kHandedOver && context_.system.hand_over.messages(context_.lane).pop(message)) {
+    ++count;
+    if (message.kind == LaneMessage::Kind::Error) {
+      tcp_.note(turn, message.note);
+      continue;
+    }
+    LaneSession* const session =
+        context_.programs.find(static_cast<std::uint16_t>(message.session));
+    // The program may be gone; one whose event ring is full hears nothing and finds out by the
+    // silence.
+    if (session == nullptr || session->let_go != message.generation ||
+        !context_.programs.has_room(*session, Programs::kAnswerRoom))
+      continue;
+    tcp_.connect(turn, *session, message.request, message.options);
+  }
+  return count;
+}
+
+unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
+  unsigned count = 0;
+  Message request;
+  while (count < kRequests && context_.programs.next_request(session, request)) {
+    ++count;
+    carry_out(turn, session, request);
+  }
+  return count;
+}
+
+void LaneSockets::carry_out(Turn& turn, LaneSession& session, const Message& request) {
+  Socket* const socket = context_.handles.find(request.handle, session);
+  const RequestKind kind{request.kind};
+  if (kind == RequestKind::Consumed || kind == RequestKind::Return)
+    take_back(session, request, socket);
+  if (socket == nullptr) return without_socket(turn, session, request);
+  if (request.program != 0) socket->program = request.program;
+  if (kind == RequestKind::Query) return answer_query(turn, *socket, request);
+  switch (socket->role) {
+    case Role::Connection:
+      return carry_out(turn, static_cast<TcpSocket&>(*socket), request);
+    case Role::Listener:
+      return carry_out(turn, static_cast<Listener&>(*socket), request);
+    case Role::Datagram:
+      return carry_out(turn, static_cast<DatagramSocket&>(*socket), request);
+  }
+}
+
+// Requests that make sockets, options told before one, and stale handles.
+void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message& request) {
+  const auto early = [&] {
+    return session.early_program == request.program ? session.early : OptionSet{};
+  };
+  switch (RequestKind{request.kind}) {
+    case RequestKind::Open:
+      return datagrams_.open(turn, session, request);
+    case RequestKind::Listen:
+      return tcp_.listen(turn, session, request);
+    case RequestKind::Connect:
+      return tcp_.connect(turn, session, request, early());
+    case RequestKind::SetOption:
+      if (request.handle) return;
+      if (session.early_program != request.program) session.early = {};
+      session.early_program = request.program;
+      session.early.set(request.option, request.value);
+      return;
+    case RequestKind::Send:
+    case RequestKind::SendTo:
+      // The socket ended while the program wrote: the buffer comes back.
+      context_.system.buffers.free_returned(session.number, request.buffer.index);
+      return;
+    case RequestKind::Close: {
+      // It ended by itself; the program waits for the answer all the same.
+      Message closed;
+      closed.kind = static_cast<std::uint8_t>(EventKind::Closed);
+      closed.program = request.program;
+      closed.handle = request.handle;
+      return context_.programs.tell(session, closed);
+    }
+    case RequestKind::Query: {
+      Message answer;
+      answer.kind = static_cast<std::uint8_t>(EventKind::Answer);
+      answer.program = request.program;
+      answer.cookie = request.cookie;
+      answer.option = ENOTCONN;
+      return context_.programs.tell(session, answer);
+    }
+    case RequestKind::Consumed:
+    case RequestKind::Return:
+    case RequestKind::Accepted:
+    case RequestKind::Shutdown:
+    case RequestKind::SetPeer:
+      return;
+  }
+  bad_requests_.add();
+}
+
+// A buffer comes back; a datagram socket's charge goes down by it.
+void LaneSockets::take_back(LaneSession& session, const Message& request, Socket* socket) {
+  if (request.buffer.index == BufferRef::kNone) return;
+  const rte_mbuf* const mbuf = context_.system.pool.at(request.buffer.index);
+  const std::uint32_t size = mbuf != nullptr ? mbuf->buf_len : 0;
+  if (!context_.system.buffers.free_returned(session.number, request.buffer.index)) {
+    bad_requests_.add();
+    return;
+  }
+  if (socket != nullptr && socket->role == Role::Datagram)
+    datagrams_.uncharge(static_cast<DatagramSocket&>(*socket), size);
+}
+
+void LaneSockets::carry_out(Turn& turn, TcpSocket& socket, const Message& request) {
+  switch (RequestKind{request.kind}) {
+    case RequestKind::Send:
+      return tcp_.send(turn, socket, request);
+    case RequestKind::Consumed:
+      return tcp_.consumed(turn, socket, request.value);
+    case RequestKind::Return:
+      return;
+    case RequestKind::Accepted:
+      return tcp_.accepted(socket);
+    case RequestKind::SetOption:
+      return tcp_.set_option(turn, socket, request.option, request.value);
+    case RequestKind::Shutdown:
+      return tcp_.shutdown(turn, socket, request.value);
+    case RequestKind::Close:
+      return tcp_.close(turn, socket, request);
+    default:
+      bad_requests_.add();
+  }
+}
+
+void LaneSockets::carry_out(Turn& turn, Listener& listener, const Message& request) {
+  switch (RequestKind{request.kind}) {
+    case RequestKind::Listen:
+      return tcp_.listen(turn, *listener.session, request);
+    case RequestKind::SetOption:
+      listener.options.set(request.option, request.value);
+      return;
+    case RequestKind::Shutdown:
+    case RequestKind::Close:
+      return close(turn, listener);
+    default:
+      bad_requests_.add();
+  }
+}
+
+void LaneSockets::carry_out(Turn& turn, DatagramSocket& socket, const Message& request) {
+  switch (RequestKind{request.kind}) {
+    case RequestKind::SendTo:
+      return datagrams_.send_to(turn, socket, request);
+    case RequestKind::SetPeer:
+      return datagrams_.set_peer(turn, socket, request);
+    case RequestKind::SetOption:
+      socket.options.set(request.option, request.value);
+      return;
+    case RequestKind::Shutdown:
+      return datagrams_.shutdown(socket, request.value);
+    case RequestKind::Close:
+      return close(turn, socket);
+    case RequestKind::Return:
+    case RequestKind::Consumed:
+      return;
+    default:
+      bad_requests_.add();
+  }
+}
+
+// A listener or datagram socket.
+void LaneSockets::close(Turn& turn, Socket& socket) {
+  context_.programs.tell(*socket.session, Context::event(EventKind::Closed, socket));
+  if (socket.role == Role::Listener)
+    tcp_.close(turn, static_cast<Listener&>(socket));
+  else
+    datagrams_.close(turn, static_cast<DatagramSocket&>(socket));
+}
+
+void LaneSockets::answer_query(Turn& turn, Socket& socket, const Message& request) {
+  Message answer = Context::event(EventKind::Answer, socket);
+  answer.cookie = request.cookie;
+  answer.option = EOPNOTSUPP;
+  if (socket.role == Role::Connection) {
+    auto& connection = static_cast<TcpSocket&>(socket).connection;
+    const QueryKind what{static_cast<std::uint8_t>(request.value)};
+    if (what == QueryKind::QueueSizes) {
+      answer.option = 0;
+      answer.value =
+          std::uint64_t{connection.unread_bytes()} << 32 | connection.unacknowledged_bytes();
+    } else if (what == QueryKind::TcpInfo) {
+      answer.option = ENOBUFS;
+      tcp::Info info{};
+      connection.info(turn.now, info);
+      Packet packet = context_.system.pool.allocate();
+      if (packet) {
+        std::memcpy(packet.put(sizeof info), &info, sizeof info);
+        answer.option = 0;
+        answer.value = sizeof info;
+        answer.buffer = context_.system.buffers.hand_out(socket.session->number, packet.release());
+      }
+    }
+  }
+  context_.programs.tell(*socket.session, answer);
+}
+
+// The event ring may have room again.
+void LaneSockets::go_on(Turn& turn, LaneSession& session) {
+  while (!session.waiting.empty() && context_.programs.has_room(session, Programs::kAnswerRoom)) {
+    auto& socket = static_cast<TcpSocket&>(*session.waiting.pop_front());
+    tcp_.service(turn, socket);
+    if (session.waiting.back() == &socket) break;  // it found too little room
+  }
+  if (session.waiting.empty()) session.shared->want_room(context_.lane, false);
+}
+
+// The program is gone: its sockets are closed, some a turn.
+unsigned LaneSockets::end_session(Turn& turn, LaneSession& session) {
+  unsigned count = 0;
+  while (!session.sockets.empty() && count < kClosedSockets) {
+    Socket& socket = *session.sockets.front();
+    ++count;
+    switch (socket.role) {
+      case Role::Connection:
+        tcp_.close_orphan(turn, static_cast<TcpSocket&>(socket));
+        break;
+      case Role::Listener:
+        tcp_.close(turn, static_cast<Listener&>(socket));
+        break;
+      case Role::Datagram:
+        datagrams_.close(turn, static_cast<DatagramSocket&>(socket));
+        break;
+    }
+  }
+  if (session.sockets.empty()) context_.programs.let_go(session);
+  return count + 1;
+}
+
+void LaneSockets::clear(Turn& turn) {
+  rte_mbuf* mbuf = nullptr;
+  while (context_.system.hand_over.packets(context_.lane).pop(mbuf)) {
+    turn.ledger.held.subtract();
+    turn.drop(Packet(mbuf), Drop::SessionGone);
+  }
+  tcp_.clear(turn);
+  context_.programs.look();
+  context_.programs.for_each([&](LaneSession& session) {
+    while (session.shared != nullptr) {
+      while (!session.sockets.empty()) {
+        Socket& socket = *session.sockets.front();
+        if (socket.role == Role::Listener)
+          tcp_.close(turn, static_cast<Listener&>(socket));
+        else
+          datagrams_.close(turn, static_cast<DatagramSocket&>(socket));
+      }
+      context_.programs.let_go(session);
+    }
+  });
+}
+
+}  // namespace linnet::socket

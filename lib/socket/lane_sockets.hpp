@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All sockets of one lane, and its side of the channels to programs.
+//
+//   begin(turn): what other lanes handed over, requests of programs, events that waited for room
+//   ... timers and received bursts call the stages ...
+//   end(turn): tells programs what happened
+//   after_turn(): wakes who sleeps; outside of the data path
+#pragma once
+
+#include "socket/context.hpp"
+#include "socket/datagrams.hpp"
+#include "socket/tcp_sockets.hpp"
+#include "udp/input.hpp"
+
+namespace linnet::socket {
+
+class LaneSockets {
+ public:
+  LaneSockets(System& system, unsigned lane, const device::DeviceTable& devices,
+              const route::Addresses& addresses, ip::Output& output, ip::Icmp& icmp,
+              time::TimerWheel& wheel);
+
+  // The stages of protocols 6 and 17.
+  packet::Stage tcp_stage() { return packet::Stage::of<&TcpSockets::input>(tcp_); }
+  packet::Stage udp_stage() { return packet::Stage::of<&udp::Input::input>(udp_); }
+
+  // True: there was something to do.
+  bool begin(packet::Turn& turn);
+  bool end(packet::Turn& turn);
+  void after_turn();
+  // Ends all sockets without a word, for shutdown of the stack.
+  void clear(packet::Turn& turn);
+
+  TcpSockets& tcp() { return tcp_; }
+  Datagrams& datagrams() { return datagrams_; }
+  udp::Input& udp() { return udp_; }
+  const tcp::Counters& tcp_counters() const { return tcp_counters_; }
+  // Requests that made no sense: an unknown kind, a socket of another kind.
+  std::uint64_t bad_requests() const { return bad_requests_.value(); }
+
+ private:
+  unsigned take_handed_over(packet::Turn& turn);
+  unsigned take_requests(packet::Turn& turn, LaneSession& session);
+  void carry_out(packet::Turn& turn, LaneSession& session, const Message& request);
+  void carry_out(packet::Turn& turn, TcpSocket& socket, const Message& request);
+  void carry_out(packet::Turn& turn, Listener& listener, const Message& request);
+  void carry_out(packet::Turn& turn, DatagramSocket& socket, const Message& request);
+  void without_socket(packet::Turn& turn, LaneSession& session, const Message& request);
+  void take_back(LaneSession& session, const Message& request, Socket* socket);
+  void answer_query(packet::Turn& turn, Socket& socket, const Message& request);
+  void go_on(packet::Turn& turn, LaneSession& session);
+  unsigned end_session(packet::Turn& turn, LaneSession& session);
+  void close(packet::Turn& turn, Socket& socket);
+
+  Context context_;
+  tcp::Counters tcp_counters_;
+  udp::Input udp_;
+  TcpSockets tcp_;
+  Datagrams datagrams_;
+  packet::Counter bad_requests_;
+};
+
+}  // namespace linnet::socket

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+
+#include "packet/pool.hpp"
+#include "socket/buffers.hpp"
+#include "socket/flow.hpp"
+#include "socket/hand_over.hpp"
+#include "socket/ports.hpp"
+#include "socket/sessions.hpp"
+#include "socket/settings.hpp"
+#include "tcp/settings.hpp"
+#include "time/random.hpp"
+
+namespace linnet::socket {
+
+// What the sockets of all lanes of a stack share. Outlives the lanes.
+class System {
+ public:
+  System(packet::Pool& buffer_pool, unsigned lanes, std::uint64_t seed)
+      : System(buffer_pool, lanes, time::Random(seed)) {}
+
+  Settings settings;
+  tcp::Settings tcp_settings;
+  packet::Pool& pool;
+  Buffers buffers;
+  Sessions sessions;
+  Ports ports;
+  const FlowHash flow_hash;
+  // Secrets: initial sequence numbers, timestamp offsets, SYN cookies, ephemeral ports.
+  const SipKey initial_key, timestamp_key, cookie_key, port_key;
+  HandOver hand_over;
+
+  // --- Control core, now and then: what dead programs had comes back.
+  void control_turn() {
+    sessions.reap([this](std::uint16_t session) {
+      buffers.reclaim(session);
+      ports.release_session(session);
+    });
+  }
+
+ private:
+  static constexpr unsigned kPacketRing = 4096, kMessageRing = 256;
+  System(packet::Pool& pool_in, unsigned lanes, time::Random random)
+      : pool(pool_in),
+        buffers(pool_in),
+        sessions(lanes),
+        ports(settings, lanes, random.next()),
+        flow_hash(random.sip_key(), lanes),
+        initial_key(random.sip_key()),
+        timestamp_key(random.sip_key()),
+        cookie_key(random.sip_key()),
+        port_key(random.sip_key()),
+        hand_over(lanes, kPacketRing, kMessageRing) {}
+};
+
+}  // namespace linnet::socket

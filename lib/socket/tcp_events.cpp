@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What connections tell programs and programs tell connections, and the end of both.
+#include <cerrno>
+
+#include "socket/drops.hpp"
+#include "socket/tcp_sockets.hpp"
+
+namespace linnet::socket {
+
+using packet::Packet;
+using packet::Turn;
+namespace event = tcp::event;
+
+namespace {
+
+constexpr std::uint32_t kMostConnections = 1u << 22;
+constexpr std::uint32_t kMostHalfOpen = 65536;
+constexpr std::uint32_t kMostListeners = 65536;
+constexpr std::uint32_t kSentRecords = 32768;
+
+bool all_acknowledged(tcp::State state) {
+  return state == tcp::State::FinWait2 || state == tcp::State::TimeWait ||
+         state == tcp::State::Closed;
+}
+
+}  // namespace
+
+TcpSockets::TcpSockets(Context& context, tcp::Counters& counters)
+    : context_(context),
+      counters_(counters),
+      sent_pool_(kSentRecords),
+      engine_{*this, context.wheel, sent_pool_, context.system.tcp_settings, counters},
+      flows_(256, kMostConnections),
+      connections_(kMostConnections),
+      half_open_(kMostHalfOpen),
+      time_wait_(kMostConnections),
+      listeners_(kMostListeners),
+      bound_(context.system.flow_hash, wire::protocol::kTcp) {
+  // R4: what strangers can make us hold leaves half of the pool.
+  const packet::Pool& pool = context.system.pool;
+  engine_.memory.limit =
+      std::uint64_t{pool.size()} * pool.data_room() / 2 / context.system.flow_hash.lanes();
+}
+
+TcpSockets::~TcpSockets() = default;
+
+TcpSockets::Sizes TcpSockets::sizes() const {
+  return {connections_.used(), half_open_.used(), time_wait_.used(), listeners_.used(),
+          engine_.memory.orphans};
+}
+
+// --- Requests.
+
+void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {
+  Packet packet = context_.system.buffers.take_over(socket.session->number, request.buffer);
+  if (!packet) return;
+  turn.ledger.generated.add();
+  const std::uint32_t bytes = packet.length();
+  if (bytes == 0 || bytes > socket.credit) return turn.drop(std::move(packet), Drop::NoCredit);
+  socket.credit -= bytes;
+  socket.connection.append(turn, std::move(packet), (request.flags & message_flag::kUrgent) != 0,
+                           (request.flags & message_flag::kPushLater) != 0);
+}
+
+void TcpSockets::consumed(Turn& turn, TcpSocket& socket, std::uint64_t bytes) {
+  const auto most = std::min<std::uint64_t>(bytes, socket.given);
+  socket.given -= static_cast<std::uint32_t>(most);
+  socket.connection.consumed(turn, static_cast<std::uint32_t>(most));
+}
+
+void TcpSockets::accepted(TcpSocket& socket) {
+  leave_backlog(socket);
+}
+
+void TcpSockets::leave_backlog(TcpSocket& socket) {
+  if (!socket.in_backlog) return;
+  socket.in_backlog = false;
+  context_.system.ports.backlog(socket.ticket).fetch_sub(1, std::memory_order_relaxed);
+}
+
+void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,
+                            std::uint64_t value) {
+  // What is refused was judged by the program's side before; nothing changes here.
+  if (socket.options.set(option, value) != 0) return;
+  socket.connection.set_options(turn, socket.options.tcp);
+}
+
+void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
+  const bool abort = (request.flags & message_flag::kAbort) != 0;
+  socket.lingering = request.value != 0 && !abort;
+  if (socket.lingering) {
+    socket.connection.close(turn);
+    return notify(turn, socket.connection);
+  }
+  context_.programs.tell(*socket.session, Context::event(EventKind::Closed, socket));
+  close_orphan(turn, socket, abort);
+}
+
+void TcpSockets::close_orphan(Turn& turn, TcpSocket& socket, bool abort) {
+  make_orphan(turn, socket);
+  socket.connection.close(turn, abort);
+  notify(turn, socket.connection);
+}
+
+void TcpSockets::shutdown(Turn& turn, TcpSocket& socket, std::uint64_t how) {
+  if (how != 0) socket.connection.shutdown_send(turn);
+}
+
+void TcpSockets::clear(Turn& turn) {
+  flows_.for_each([&](std::uint32_t value) {
+    const std::uint32_t number = number_of(value);
+    switch (Entry{value >> kEntryShift}) {
+      case Entry::Connection:
+        return release(turn, connections_[number]);
+      case Entry::HalfOpen:
+        return remove(half_open_[number]);
+      case Entry::TimeWait:
+        return remove_time_wait(number);
+    }
+  });
+  context_.wheel.cancel(wait_timer_);
+}
+
+// --- Events.
+
+bool TcpSockets::service(Turn& turn) {
+  bool any = false;
+  while (TcpSocket* const socket = ready_.pop_front()) {
+    service(turn, *socket);
+    any = true;
+  }
+  return any;
+}
+
+// Tells the program all that fits into its event ring; what does not waits for room.
+void TcpSockets::service(Turn& turn, TcpSocket& socket) {
+  if (socket.lowered_mtu != 0) {
+    const std::uint32_t mtu = std::exchange(socket.lowered_mtu, 0);
+    socket.connection.path_mtu(turn, socket.lowered_at, mtu);
+  }
+  socket.events |= socket.connection.take_events();
+  if (socket.session != nullptr &&
+      !(tell_opening(turn, socket) && tell_data(turn, socket) && tell_end(turn, socket)))
+    return;
+  if ((socket.events & (event::kClosed | event::kError)) != 0) return release(turn, socket);
+  if ((socket.events & event::kTimeWait) != 0) enter_time_wait(turn, socket);
+}
+
+// Connected or Accepted, the first that is told. False: what follows must wait.
+bool TcpSockets::tell_opening(Turn& turn, TcpSocket& socket) {
+  if (socket.told || (socket.events & event::kConnected) == 0) return true;
+  if (!context_.programs.has_room(*socket.session, 1)) {
+    context_.programs.wait_for_room(socket);
+    return false;
+  }
+  Message message =
+      Context::event(socket.passive ? EventKind::Accepted : EventKind::Connected, socket);
+  if (socket.passive) {
+    const Socket* const listener = context_.handles.find(socket.listener, *socket.session);
+    if (listener == nullptr) {
+      // The listener was closed: nobody can accept this one any more (Linux: inet_csk_listen_stop).
+      make_orphan(turn, socket);
+      socket.connection.abort(turn);
+      notify(turn, socket.connection);
+      return true;
+    }
+    message.program = listener->program;
+  }
+  socket.told = true;
+  socket.credit = socket.connection.send_space();
+  message.local = {socket.flow.local, socket.flow.local_port, packet::kNoDevice};
+  message.peer = {socket.flow.peer, socket.flow.peer_port, socket.device};
+  message.value = socket.credit;
+  context_.programs.tell(*socket.session, message);
+  return true;
+}
+
+// Data in the order of the stream, one event a buffer. False: more waits for room.
+bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
+  if (socket.session == nullptr || !socket.told) return true;
+  LaneSession& session = *socket.session;
+  if ((socket.events & event::kUrgent) != 0) tell_urgent(socket);
+  for (;;) {
+    if (!socket.untold) {
+      Packet data = socket.connection.take_received(turn);
+      if (!data) break;
+      socket.untold = std::move(data);
+      turn.ledger.held.add();
+    }
+    if (!context_.programs.has_room(session, socket.untold.mbuf()->nb_segs)) {
+      context_.programs.wait_for_room(socket);
+      return false;
+    }
+    turn.ledger.held.subtract();
+    turn.ledger.delivered.add();
+    socket.given += socket.untold.length();
+    Parcel parcel(std::move(socket.untold), 0);
+    parcel.tell(context_, session, Context::event(EventKind::Data, socket));
+  }
+  socket.events &= static_cast<std::uint16_t>(~(event::kReadable | event::kUrgent));
+  return true;
+}
+
+void TcpSockets::tell_urgent(TcpSocket& socket) {
+  const auto offset = socket.connection.urgent_offset();
+  if (!offset || !context_.programs.has_room(*socket.session, 1)) return;
+  Message message = Context::event(EventKind::Urgent, socket);
+  // From the next byte that is told from here on.
+  const std::int64_t untold = socket.untold ? socket.untold.length() : 0;
+  message.value = static_cast<std::uint64_t>(*offset + untold);
+  context_.programs.tell(*socket.session, message);
+}
+
+// Credit, the end of the stream, errors, the end of the handle. False: something waits for room.
+bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
+  if (socket.session == nullptr) return true;
+  LaneSession& session = *socket.session;
+  const std::uint32_t space = socket.told ? socket.connection.send_space() : 0;
+  const bool closed = (socket.events & (event::kClosed | event::kError)) != 0;
+  const bool over = closed || (socket.events & event::kTimeWait) != 0 ||
+                    (socket.lingering && all_acknowledged(socket.connection.state()));
+  constexpr std::uint32_t kMost = 4;
+  if (!context_.programs.has_room(session, kMost)) {
+    context_.programs.wait_for_room(socket);
+    return false;
+  }
+  if (space > socket.credit && !over) {
+    Message message = Context::event(EventKind::Space, socket);
+    message.value = space - socket.credit;
+    socket.credit = space;
+    context_.programs.tell(session, message);
+  }
+  socket.events &= static_cast<std::uint16_t>(~event::kWritable);
+  if ((socket.events & event::kPeerClosed) != 0 && socket.told) {
+    socket.events &= static_cast<std::uint16_t>(~event::kPeerClosed);
+    context_.programs.tell(session, Context::event(EventKind::EndOfStream, socket));
+  }
+  if (!over) return true;
+  if (socket.connection.error() != 0) {
+    Message message = Context::event(EventKind::Failed, socket);
+    message.value = static_cast<std::uint64_t>(socket.connection.error());
+    context_.programs.tell(session, message);
+  }
+  context_.programs.tell(session, Context::event(EventKind::Closed, socket));
+  make_orphan(turn, socket);
+  return true;
+}
+
+// The program knows nothing of it any more.
+void TcpSockets::make_orphan(Turn& turn, TcpSocket& socket) {
+  leave_backlog(socket);
+  if (socket.untold) {
+    turn.ledger.held.subtract();
+    turn.drop(std::move(socket.untold), Drop::SessionGone);
+  }
+  context_.strike(socket);
+  socket.lingering = false;
+}
+
+void TcpSockets::release(Turn& turn, TcpSocket& socket) {
+  if (socket.session != nullptr) make_orphan(turn, socket);
+  socket.ready.unlink();
+  flows_.erase(socket.hash, value_of(Entry::Connection, socket.number));
+  context_.system.ports.connection_ended(context_.lane, socket.flow.local_port);
+  socket.connection.abandon(turn);
+  connections_.destroy(socket.number);
+}
+
+}  // namespace linnet::socket

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A TCP packet that came in: checks, the lane that owns its flow, whom it is for (RFC 9293 3.10.7).
+#include <array>
+#include <cstring>
+
+#include "base/checksum.hpp"
+#include "packet/drops.hpp"
+#include "socket/drops.hpp"
+#include "socket/tcp_sockets.hpp"
+#include "wire/ipv4.hpp"
+#include "wire/tcp.hpp"
+
+namespace linnet::socket {
+
+using packet::Packet;
+using packet::Turn;
+
+namespace {
+
+const wire::Ipv4Header& ip_of(const Packet& packet) {
+  return *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+}
+
+bool checksum_good(const Packet& packet) {
+  const wire::Ipv4Header& ip = ip_of(packet);
+  ChecksumSum sum;
+  sum.add(ip.source.network());
+  sum.add(ip.destination.network());
+  sum.add_host(wire::protocol::kTcp);
+  sum.add_host(static_cast<std::uint16_t>(packet.length()));
+  sum.add(be16::from_raw(packet.checksum_sum(0, packet.length())));
+  return sum.valid();
+}
+
+}  // namespace
+
+void TcpSockets::input(Turn& turn, packet::Burst& burst) {
+  const FlowHash& hash = context_.system.flow_hash;
+  burst.drain([&](Packet&& packet) {
+    if (hash.lanes() == 1) [[likely]]
+      return input_owned(turn, std::move(packet));
+    std::array<be16, 2> ports{};
+    packet.copy_out(0, std::as_writable_bytes(std::span(ports)));
+    const wire::Ipv4Header& ip = ip_of(packet);
+    const Flow flow{ip.destination, ip.source, ports[1].host(), ports[0].host()};
+    const unsigned owner = hash.owner(hash.of(flow, wire::protocol::kTcp));
+    if (owner == context_.lane) return input_owned(turn, std::move(packet));
+    // The route decision was this lane's, good for this turn only.
+    packet.meta().hop = nullptr;
+    rte_mbuf* const mbuf = packet.release();
+    turn.ledger.held.add();
+    if (context_.system.hand_over.packets(owner).push(mbuf)) {
+      handed_to_ |= 1u << owner;
+      handovers_.add();
+      return;
+    }
+    turn.ledger.held.subtract();
+    turn.drop(Packet(mbuf), Drop::HandOverFull);
+  });
+}
+
+void TcpSockets::input_owned(Turn& turn, Packet&& packet) {
+  Arrived arrived;
+  if (read(turn, std::move(packet), arrived)) take(turn, arrived);
+}
+
+// Judges the packet and makes a segment of it. False: it was dropped.
+bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
+  counters_.add(tcp::Count::InSegs);
+  const auto refuse = [&](auto why) {
+    counters_.add(tcp::Count::InErrs);
+    turn.drop(std::move(packet), why);
+    return false;
+  };
+  wire::TcpHeader header;
+  if (!packet.copy_out(0, std::as_writable_bytes(std::span(&header, 1))))
+    return refuse(Drop::TcpTruncated);
+  if (!header.length_good(packet.length())) return refuse(Drop::TcpBadOffset);
+  if ((packet.meta().flags & packet::Meta::kChecksumGood) == 0 && !checksum_good(packet)) {
+    counters_.add(tcp::Count::InCsumErrors);
+    return refuse(Drop::TcpBadChecksum);
+  }
+  const wire::Ipv4Header ip = ip_of(packet);
+  out.flow = {ip.destination, ip.source, header.destination_port.host(), header.source_port.host()};
+  out.device = packet.meta().input_device;
+  out.tos = ip.tos;
+  if (packet.meta().cast != packet::LinkCast::Host || ip.destination.is_multicast() ||
+      ip.destination.is_limited_broadcast() ||
+      context_.addresses.is_our_broadcast(ip.destination)) {
+    turn.drop(std::move(packet), Drop::TcpToGroup);
+    return false;
+  }
+  tcp::Segment& segment = out.segment;
+  const unsigned header_bytes = header.header_length();
+  std::array<std::byte, wire::kTcpMaxOptions> options;
+  const auto there = std::span(options).first(header_bytes - sizeof header);
+  if (!there.empty()) {
+    packet.copy_out(sizeof header, there);
+    const bool syn = (header.flags & tcp::flag::kSyn) != 0;
+    segment.options = wire::parse_tcp_options(there, syn).options;
+  }
+  if (packet.contiguous() < header_bytes && !packet.gather(header_bytes, turn.pool))
+    return refuse(packet::Drop::NoBuffer);
+  packet.pull(header_bytes);
+  segment.seq = tcp::Seq(header.sequence.host());
+  segment.ack = tcp::Seq(header.acknowledgment.host());
+  segment.flags = header.flags;
+  segment.ecn = tcp::Ecn{static_cast<std::uint8_t>(ip.tos & 3)};
+  segment.window = header.window.host();
+  segment.urgent = header.urgent.host();
+  segment.payload_length = packet.length();
+  segment.payload = std::move(packet);
+  out.hash = context_.system.flow_hash.of(out.flow, wire::protocol::kTcp);
+  return true;
+}
+
+std::uint32_t TcpSockets::find(const Flow& flow, std::uint32_t hash) {
+  return flows_.find(hash, [&](std::uint32_t value) {
+    const std::uint32_t number = number_of(value);
+    switch (Entry{value >> kEntryShift}) {
+      case Entry::Connection:
+        return connections_[number].flow == flow;
+      case Entry::HalfOpen:
+        return half_open_[number].flow == flow;
+      case Entry::TimeWait:
+        return time_wait_[number].flow == flow;
+    }
+    return false;
+  });
+}
+
+void TcpSockets::end(Turn& turn, Arrived& arrived, Drop why) {
+  turn.drop(std::move(arrived.segment.payload), why);
+}
+
+void TcpSockets::take(Turn& turn, Arrived& arrived) {
+  const std::uint32_t value = find(arrived.flow, arrived.hash);
+  if (value != table::FlowTable::kNone) {
+    const std::uint32_t number = number_of(value);
+    switch (Entry{value >> kEntryShift}) {
+      case Entry::Connection: {
+        TcpSocket& socket = connections_[number];
+        socket.connection.input(turn, std::move(arrived.segment));
+        if (socket.lingering) notify(turn, socket.connection);
+        return;
+      }
+      case Entry::HalfOpen:
+        return take_half_open(turn, half_open_[number], arrived);
+      case Entry::TimeWait:
+        return take_time_wait(turn, number, arrived);
+    }
+  }
+  Listener* const listener =
+      bound_.find(arrived.flow.local, arrived.flow.local_port, arrived.device, arrived.hash);
+  if (listener != nullptr) return take_listener(turn, *listener, arrived);
+  reset(turn, arrived);
+}
+
+// RFC 9293 3.10.7.1.
+void TcpSockets::reset(Turn& turn, Arrived& arrived) {
+  if (const auto answer = tcp::reset_for(arrived.segment)) {
+    counters_.add(tcp::Count::OutRsts);
+    send_bare(turn, arrived.flow, OptionSet{}, *answer);
+  }
+  end(turn, arrived, Drop::TcpNoSocket);
+}
+
+// RFC 5927, 1191: an error counts for the connection whose segment it quotes.
+bool TcpSockets::error(Turn& turn, const ip::ErrorReport& report) {
+  struct {
+    be16 source_port, destination_port;
+    be32 sequence;
+  } quoted;
+  if (report.quoted_payload.size() < sizeof quoted) return false;
+  std::memcpy(&quoted, report.quoted_payload.data(), sizeof quoted);
+  LaneMessage message;
+  message.kind = LaneMessage::Kind::Error;
+  ErrorNote& about = message.note;
+  about.flow = {report.quoted->source, report.quoted->destination, quoted.source_port.host(),
+                quoted.destination_port.host()};
+  about.sequence = quoted.sequence.host();
+  about.error = socket_error(report.error).error;
+  about.too_long = report.error.type == wire::IcmpType::Unreachable &&
+                   report.error.code == wire::unreachable::kFragmentationNeeded;
+  about.mtu = report.error.rest & 0xffff;
+  const FlowHash& hash = context_.system.flow_hash;
+  const unsigned owner = hash.owner(hash.of(about.flow, wire::protocol::kTcp));
+  if (owner == context_.lane) return note(turn, about);
+  // A full ring costs a hint, which the path gives again.
+  if (context_.system.hand_over.messages(owner).push(message)) handed_to_ |= 1u << owner;
+  return true;
+}
+
+bool TcpSockets::note(Turn& turn, const ErrorNote& about) {
+  const std::uint32_t hash = context_.system.flow_hash.of(about.flow, wire::protocol::kTcp);
+  const std::uint32_t value = find(about.flow, hash);
+  if (value == table::FlowTable::kNone || Entry{value >> kEntryShift} != Entry::Connection)
+    return false;
+  tcp::Connection& connection = connections_[number_of(value)].connection;
+  const tcp::Seq seq(about.sequence);
+  if (about.too_long)
+    connection.path_mtu(turn, seq, about.mtu);
+  else if (about.error != 0)
+    connection.soft_error(turn, seq, about.error);
+  return true;
+}
+
+}  // namespace linnet::socket

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TCP on a lane: whom a segment is for, listeners and half-open connections, what connections send,
+// what they tell programs.
+//
+//   packets --input--> four-tuple table --> Connection | HalfOpen | TimeWaitEntry | listener | RST
+//   Connection --emit--> packets          Connection --notify--> ready list --service--> events
+#pragma once
+
+#include <cstdint>
+
+#include "socket/bound_table.hpp"
+#include "socket/context.hpp"
+#include "socket/drops.hpp"
+#include "tcp/connection.hpp"
+#include "tcp/handshake.hpp"
+#include "tcp/sent_pool.hpp"
+#include "tcp/time_wait.hpp"
+
+namespace linnet::socket {
+
+struct Listener : Socket {
+  Listener() : Socket(Role::Listener, Kind::Stream) {}
+  Endpoint local{};
+  OptionSet options{};
+  Ticket ticket = 0;
+  std::uint32_t backlog = 0;
+  std::uint32_t half_open = 0;
+  tcp::SynOverflow overflow{};
+  ListHook in_group;
+  std::uint32_t group = kNoGroup;
+};
+
+struct TcpSocket : Socket {
+  TcpSocket(tcp::Engine& engine, const OptionSet& options_in)
+      : Socket(Role::Connection, Kind::Stream),
+        options(options_in),
+        connection(engine, options_in.tcp) {
+    connection.user = this;
+  }
+
+  Flow flow{};
+  std::uint32_t hash = 0;
+  OptionSet options;
+  std::uint16_t device = packet::kNoDevice;  // bound to, or where the peer's segments come in
+  std::uint16_t events = 0;                  // tcp::event, not yet told
+  bool passive = false;                      // its program learns of it by Accepted
+  bool told = false;                         // Connected or Accepted was told
+  bool in_backlog = false;                   // stands in the accept queue of `ticket`
+  bool lingering = false;                    // Closed is told when all was acknowledged
+  Ticket ticket = 0;
+  Handle listener{};              // where it came from
+  std::uint32_t credit = 0;       // bytes that the program may still send
+  std::uint32_t given = 0;        // bytes that it was given and has not consumed
+  std::uint32_t lowered_mtu = 0;  // a route turned out to be narrower; 0: not
+  tcp::Seq lowered_at{};
+  ListHook ready;           // has something to tell
+  packet::Packet untold{};  // data on its way into the event ring
+  tcp::Connection connection;
+};
+
+class TcpSockets final : public tcp::Host {
+ public:
+  TcpSockets(Context& context, tcp::Counters& counters);
+  ~TcpSockets() override;
+
+  // --- Requests of programs.
+  void listen(packet::Turn& turn, LaneSession& session, const Message& request);
+  void connect(packet::Turn& turn, LaneSession& session, const Message& request,
+               const OptionSet& options);
+  void send(packet::Turn& turn, TcpSocket& socket, const Message& request);
+  void consumed(packet::Turn& turn, TcpSocket& socket, std::uint64_t bytes);
+  void accepted(TcpSocket& socket);
+  void set_option(packet::Turn& turn, TcpSocket& socket, std::uint32_t option, std::uint64_t value);
+  // `request`: flags and value as in Close. Closed is told by `service`.
+  void close(packet::Turn& turn, TcpSocket& socket, const Message& request);
+  void close(packet::Turn& turn, Listener& listener);
+  // The program is gone.
+  void close_orphan(packet::Turn& turn, TcpSocket& socket, bool abort = false);
+  void shutdown(packet::Turn& turn, TcpSocket& socket, std::uint64_t how);
+
+  // --- Packets: the stage of protocol 6, data() at the TCP header.
+  void input(packet::Turn& turn, packet::Burst& burst);
+  // As `input` for packets that another lane handed over.
+  void input_owned(packet::Turn& turn, packet::Packet&& packet);
+  // False: no connection of this lane sent what is quoted.
+  bool error(packet::Turn& turn, const ip::ErrorReport& report);
+  bool note(packet::Turn& turn, const ErrorNote& note);
+
+  // Tells programs what happened, and releases what has ended. True: there was something.
+  bool service(packet::Turn& turn);
+  void service(packet::Turn& turn, TcpSocket& socket);
+  // Frees all without a word.
+  void clear(packet::Turn& turn);
+
+  // Lanes that packets were handed to since it was last asked, a bit each.
+  std::uint32_t take_handed_to() { return std::exchange(handed_to_, 0); }
+  std::uint64_t handovers() const { return handovers_.value(); }
+  tcp::Engine& engine() { return engine_; }
+
+  // Calls `visit(const TcpSocket&)`, `visit(const Listener&)` ... for `ss`.
+  struct Sizes {
+    std::uint32_t connections, half_open, time_wait, listeners, orphans;
+  };
+  Sizes sizes() const;
+
+  // --- tcp::Host
+  bool emit(packet::Turn& turn, tcp::Connection& connection,
+            const tcp::SegmentOut& segment) override;
+  void notify(packet::Turn& turn, tcp::Connection& connection) override;
+  void confirm(packet::Turn& turn, tcp::Connection& connection) override;
+
+ private:
+  // What a number in the four-tuple table is.
+  enum class Entry : std::uint32_t { Connection, HalfOpen, TimeWait };
+  static constexpr std::uint32_t kEntryShift = 30;
+  static constexpr std::uint32_t value_of(Entry kind, std::uint32_t number) {
+    return static_cast<std::uint32_t>(kind) << kEntryShift | number;
+  }
+  static constexpr std::uint32_t number_of(std::uint32_t value) {
+    return value & ((1u << kEntryShift) - 1);
+  }
+
+  struct HalfOpenEntry : time::Timer {
+    HalfOpenEntry(TcpSockets& sockets, const Flow& flow_in, std::uint32_t hash_in,
+                  const Listener& listener_in, const tcp::HalfOpen& state_in)
+        : time::Timer(&TcpSockets::half_open_due),
+          state(state_in),
+          owner(sockets),
+          listener(listener_in.handle),
+          flow(flow_in),
+          hash(hash_in) {}
+    tcp::HalfOpen state;
+    TcpSockets& owner;
+    Handle listener;
+    Flow flow;
+    std::uint32_t hash;
+    std::uint32_t number = 0;
+    std::uint16_t session = 0;
+    std::uint16_t device = packet::kNoDevice;
+  };
+  static_assert(sizeof(HalfOpenEntry) <= 136);
+  struct TimeWaitSlot {
+    TimeWaitSlot(const Flow& flow_in, std::uint32_t hash_in, const tcp::TimeWait& left)
+        : state(left), flow(flow_in), hash(hash_in) {}
+    tcp::TimeWaitEntry state;
+    Flow flow;
+    std::uint32_t hash;
+    std::uint32_t previous = kNone, next = kNone;  // in the order of their ends
+  };
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  // A segment with what its packet said.
+  struct Arrived {
+    tcp::Segment segment;
+    Flow flow;
+    std::uint32_t hash;
+    std::uint16_t device;
+    std::uint8_t tos;
+  };
+
+  // tcp_input.cpp
+  bool read(packet::Turn& turn, packet::Packet&& packet, Arrived& out);
+  void take(packet::Turn& turn, Arrived& arrived);
+  std::uint32_t find(const Flow& flow, std::uint32_t hash);
+  void reset(packet::Turn& turn, Arrived& arrived);
+  void end(packet::Turn& turn, Arrived& arrived, Drop why);
+
+  // tcp_listen.cpp
+  void take_half_open(packet::Turn& turn, HalfOpenEntry& entry, Arrived& arrived);
+  void take_time_wait(packet::Turn& turn, std::uint32_t number, Arrived& arrived);
+  void take_listener(packet::Turn& turn, Listener& listener, Arrived& arrived,
+                     std::optional<tcp::Seq> initial = {});
+  void take_syn(packet::Turn& turn, Listener& listener, Arrived& arrived,
+                std::optional<tcp::Seq> initial);
+  bool accept(packet::Turn& turn, Listener& listener, Arrived& arrived,
+              const tcp::Handshake& handshake, HalfOpenEntry* from);
+  tcp::PassiveOptions passive_options(const Listener& listener, const Flow& flow) const;
+  Listener* listener_of(const HalfOpenEntry& entry);
+  void remove(HalfOpenEntry& entry);
+  static void half_open_due(time::Timer& timer, time::Instant now, void* context);
+  bool backlog_full(const Listener& listener) const;
+
+  // tcp_time_wait.cpp
+  void enter_time_wait(packet::Turn& turn, TcpSocket& socket);
+  void remove_time_wait(std::uint32_t number);
+  void queue_time_wait(std::uint32_t number);
+  void unqueue_time_wait(std::uint32_t number);
+  static void time_wait_due(time::Timer& timer, time::Instant now, void* context);
+
+  // tcp_connect.cpp
+  int choose_port(packet::Turn& turn, Flow& flow, std::uint32_t& hash);
+  bool flow_is_free(packet::Turn& turn, const Flow& flow, std::uint32_t hash);
+  int start(packet::Turn& turn, LaneSession& session, const Message& request,
+            const OptionSet& options, Flow flow, const ip::OutputRoute& way);
+
+  // tcp_output.cpp
+  ip::SendRequest request_for(const Flow& flow, const OptionSet& options, tcp::Ecn ecn) const;
+  packet::Packet build(packet::Turn& turn, const Flow& flow, const tcp::SegmentOut& segment,
+                       const tcp::Connection* connection, tcp::SeqRange payload);
+  bool attach(packet::Turn& turn, packet::Packet& packet, packet::PacketRef piece,
+              std::uint32_t offset, std::uint32_t count, bool copy);
+  void finish_header(packet::Packet& packet, const Flow& flow);
+  void send_built(packet::Turn& turn, TcpSocket& socket, packet::Packet&& packet,
+                  const ip::SendRequest& request, const ip::OutputRoute& way);
+  void send_bare(packet::Turn& turn, const Flow& flow, const OptionSet& options,
+                 const tcp::SegmentOut& segment);
+
+  // tcp_events.cpp
+  bool tell_opening(packet::Turn& turn, TcpSocket& socket);
+  bool tell_data(packet::Turn& turn, TcpSocket& socket);
+  void tell_urgent(TcpSocket& socket);
+  bool tell_end(packet::Turn& turn, TcpSocket& socket);
+  void make_orphan(packet::Turn& turn, TcpSocket& socket);
+  void release(packet::Turn& turn, TcpSocket& socket);
+  void leave_backlog(TcpSocket& socket);
+
+  Context& context_;
+  tcp::Counters& counters_;
+  tcp::SentPool sent_pool_;
+  tcp::Engine engine_;
+  table::FlowTable flows_;
+  Slab<TcpSocket> connections_;
+  Slab<HalfOpenEntry, 8> half_open_;
+  Slab<TimeWaitSlot, 8> time_wait_;
+  Slab<Listener> listeners_;
+  BoundTable<Listener> bound_;
+  IntrusiveList<TcpSocket, &TcpSocket::ready> ready_;
+  std::uint32_t first_wait_ = kNone, last_wait_ = kNone;
+  struct WaitTimer : time::Timer {
+    explicit WaitTimer(TcpSockets& sockets)
+        : time::Timer(&TcpSockets::time_wait_due), owner(sockets) {}
+    TcpSockets& owner;
+  } wait_timer_{*this};
+  std::uint32_t handed_to_ = 0;
+  packet::Counter handovers_;
+};
+
+}  // namespace linnet::socket
