@@ -225,7 +225,7 @@ TEST_F(CallsTest, TimeoutsAreOfTheStacksTime) {
   });
   while (program_->sleepers() == 0)
     std::this_thread::yield();
-  EXPECT_EQ(program_->next_deadline().since_origin_ns(), 2'000'000'000);
+  EXPECT_EQ(program_->next_deadline(host_.now()).since_origin_ns(), 2'000'000'000);
   host_.now_ns = 2'000'000'000;
   program_->wake_due(host_.now());
   reader.join();

@@ -55,7 +55,7 @@ T or_default(T value, T otherwise) {
 Result<std::unique_ptr<ln_stack>> ln_stack::create(const ln_embed_options& options) {
   if (Result<> eal = start_eal_once(or_default(options.memory_mb, 128u)); !eal) return eal.error();
   std::unique_ptr<ln_stack> self(new ln_stack);
-  self->now_ = Instant::from_ns(or_default<std::int64_t>(options.start_ns, 1'000'000'000));
+  self->now_ns_ = or_default<std::int64_t>(options.start_ns, 1'000'000'000);
   stack::Options wanted;
   wanted.lanes = or_default(options.lanes, 1u);
   wanted.pool.name = unique_name();
@@ -63,15 +63,23 @@ Result<std::unique_ptr<ln_stack>> ln_stack::create(const ln_embed_options& optio
   wanted.pool.cache = 0;
   wanted.neighbour_capacity = or_default(options.neighbours, 256u);
   wanted.seed = options.seed;
-  wanted.origin = self->now_;
+  wanted.origin = self->now();
   auto made = stack::Stack::create(wanted);
   if (!made) return made.error();
   self->stack_ = std::move(made).value();
+  self->host_ = std::make_unique<EmbedHost>(*self);
+  auto program = linnet::shim::Program::create(self->host_->parts());
+  if (!program) return program.error();
+  self->program_ = std::move(program).value();
   self->settle();
   return self;
 }
 
-ln_stack::~ln_stack() = default;
+ln_stack::~ln_stack() {
+  if (program_ == nullptr) return;
+  program_->end();
+  settle();  // the lanes let go of the session
+}
 
 Result<int> ln_stack::add_port(std::unique_ptr<MemoryPort> port) {
   MemoryPort* const made = port.get();
@@ -114,36 +122,64 @@ bool ln_stack::queue(MemoryPort& port, const std::byte* bytes, std::size_t lengt
 
 bool ln_stack::turn_lanes() {
   bool busy = false;
-  for (unsigned i = 0; i < stack_->lanes(); ++i)
-    busy |= stack_->lane(i).turn(now_);
+  for (unsigned i = 0; i < stack_->lanes(); ++i) {
+    busy |= stack_->lane(i).turn(now());
+    stack_->lane(i).after_turn();
+  }
   return busy;
 }
 
 // The lanes stay offline: nothing is reclaimed while a turn runs, for all is one thread's.
 void ln_stack::settle() {
   const auto run = [this] {
-    for (unsigned i = 0; i < kTurnsPerInstant && turn_lanes(); ++i) {
-    }
+    for (unsigned i = 0; i < kTurnsPerInstant && turn_lanes(); ++i)
+      program_->pump();  // room in the event rings, and threads that wait are woken
   };
   run();
-  stack_->control_turn(now_);
+  {
+    const std::lock_guard lock(host_->control());
+    stack_->control_turn(now());
+  }
   run();
+  program_->pump();
 }
 
 Instant ln_stack::next_deadline() const {
   Instant next = Instant::never();
   for (unsigned i = 0; i < stack_->lanes(); ++i)
     next = std::min(next, stack_->lane(i).next_deadline());
-  if (next == Instant::never()) return next;
-  return std::max(next, now_ + kTick);
+  if (next != Instant::never()) next = std::max(next, now() + kTick);
+  return std::min(next, program_->next_deadline(now()));
+}
+
+void ln_stack::set_now(Instant now) {
+  now_ns_.store(now.since_origin_ns(), std::memory_order_release);
+  settle();
+  program_->wake_due(now);
 }
 
 void ln_stack::advance_to(Instant until) {
   settle();
-  for (Instant due = next_deadline(); due <= until; due = next_deadline()) {
-    now_ = due;
-    settle();
-  }
-  now_ = std::max(now_, until);
-  settle();
+  for (Instant due = next_deadline(); due <= until; due = next_deadline())
+    set_now(due);
+  if (until > now()) set_now(until);
+}
+
+EmbedHost::EmbedHost(ln_stack& owner) : StackHost(owner.stack()), owner_(owner) {}
+
+Instant EmbedHost::now() {
+  return owner_.now();
+}
+
+bool EmbedHost::drive() {
+  if (!drives()) return false;
+  owner_.settle();
+  return true;
+}
+
+linnet::shim::Host::Slept EmbedHost::sleep(std::span<pollfd> descriptors, Instant deadline,
+                                           const sigset_t* mask) {
+  if (now() >= deadline) return Slept::TimedOut;
+  const Slept slept = linnet::shim::kernel_sleep(descriptors, Duration::nanoseconds(-1), mask);
+  return slept == Slept::Woken && now() >= deadline ? Slept::TimedOut : slept;
 }

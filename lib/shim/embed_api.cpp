@@ -3,11 +3,14 @@
 #include <linnet/embed.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "base/mac.hpp"
 #include "control/execute.hpp"
+#include "shim/current.hpp"
 #include "shim/embed.hpp"
 
 namespace {
@@ -51,6 +54,25 @@ int give_text(const std::string& text, char* output, std::size_t room) {
   return 0;
 }
 
+template <typename Words>
+linnet::control::Reply run(ln_stack& stack, const Words& words) {
+  const std::lock_guard lock(stack.host().control());
+  return linnet::control::execute(stack.stack(), stack.now(), words);
+}
+
+// Until `reached` holds, for so long of real time; the stack runs meanwhile.
+template <typename Reached>
+int await(ln_stack& stack, int timeout_ms, Reached&& reached) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  while (true) {
+    stack.settle();
+    if (reached()) return 0;
+    if (Clock::now() >= until) return fail(ETIMEDOUT, "the other threads' calls did not get there");
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+}
+
 int put_packet(ln_stack& stack, int number, const void* bytes, std::size_t length) {
   MemoryPort* const port = stack.port(number);
   if (port == nullptr) return no_port(number);
@@ -68,9 +90,23 @@ const char* ln_embed_error(void) {
 
 ln_stack* ln_embed_create(const ln_embed_options* options) {
   auto made = ln_stack::create(complete(options));
-  if (made) return std::move(made).value().release();
-  fail(EINVAL, made.error().text());
-  return nullptr;
+  if (!made) {
+    fail(EINVAL, made.error().text());
+    return nullptr;
+  }
+  ln_stack* const stack = std::move(made).value().release();
+  ln_embed_use(stack);
+  return stack;
+}
+
+int ln_embed_use(ln_stack* stack) {
+  linnet::shim::choose_for_thread(stack->program());
+  return 0;
+}
+
+int ln_embed_drive_here(ln_stack* stack) {
+  stack->host().drive_here();
+  return 0;
 }
 
 void ln_embed_destroy(ln_stack* stack) {
@@ -94,8 +130,7 @@ int ln_embed_add_ip_port(ln_stack* stack, const char* name, unsigned mtu) {
 }
 
 int ln_embed_command(ln_stack* stack, const char* line, char* output, size_t room) {
-  const linnet::control::Reply reply =
-      linnet::control::execute(stack->stack(), stack->now(), std::string_view(line));
+  const linnet::control::Reply reply = run(*stack, std::string_view(line));
   stack->settle();
   if (reply.code != linnet::control::kExitOk) {
     give_text("", output, room);
@@ -106,8 +141,7 @@ int ln_embed_command(ln_stack* stack, const char* line, char* output, size_t roo
 
 int ln_embed_sysctl_set(ln_stack* stack, const char* name, const char* value) {
   const std::string words[] = {"sysctl", "-w", std::string(name) + "=" + value};
-  const linnet::control::Reply reply =
-      linnet::control::execute(stack->stack(), stack->now(), words);
+  const linnet::control::Reply reply = run(*stack, words);
   stack->settle();
   if (reply.code == linnet::control::kExitOk) return 0;
   return fail(ln_embed_sysctl_get(stack, name, nullptr, 0) == 0 ? EINVAL : ENOENT, reply.err);
@@ -115,7 +149,7 @@ int ln_embed_sysctl_set(ln_stack* stack, const char* name, const char* value) {
 
 int ln_embed_sysctl_get(ln_stack* stack, const char* name, char* value, size_t room) {
   const std::string words[] = {"sysctl", "-n", name};
-  linnet::control::Reply reply = linnet::control::execute(stack->stack(), stack->now(), words);
+  linnet::control::Reply reply = run(*stack, words);
   if (reply.code != linnet::control::kExitOk) return fail(ENOENT, reply.err);
   while (reply.out.ends_with('\n'))
     reply.out.pop_back();
@@ -179,6 +213,19 @@ int ln_embed_advance_to_deadline(ln_stack* stack) {
   if (next == Instant::never()) return 0;
   stack->advance_to(next);
   return 1;
+}
+
+int ln_embed_sleepers(ln_stack* stack) {
+  return static_cast<int>(stack->program()->sleepers());
+}
+
+int ln_embed_await_sleepers(ln_stack* stack, int count, int timeout_ms) {
+  return await(*stack, timeout_ms, [&] { return ln_embed_sleepers(stack) >= count; });
+}
+
+int ln_embed_await_returns(ln_stack* stack, int count, int timeout_ms) {
+  return await(*stack, timeout_ms,
+               [&] { return static_cast<int>(stack->program()->blocked()) <= count; });
 }
 
 int ln_embed_get_account(ln_stack* stack, ln_embed_account* out) {

@@ -136,11 +136,22 @@ unsigned Program::sleepers() const {
   return static_cast<unsigned>(others) + (leader_ != nullptr && counts(leader_) ? 1 : 0);
 }
 
-time::Instant Program::next_deadline() const {
+unsigned Program::blocked() const {
   const std::lock_guard lock(sleep_mutex_);
-  time::Instant next = leader_ != nullptr ? leader_->deadline_ : time::Instant::never();
+  const auto counts = [](const Sleeper* sleeper) { return !sleeper->for_lane_; };
+  const auto others = std::count_if(sleepers_.begin(), sleepers_.end(), counts);
+  return static_cast<unsigned>(others) + (leader_ != nullptr && counts(leader_) ? 1 : 0);
+}
+
+time::Instant Program::next_deadline(time::Instant after) const {
+  const std::lock_guard lock(sleep_mutex_);
+  time::Instant next = time::Instant::never();
+  const auto take = [&](const Sleeper& sleeper) {
+    if (sleeper.deadline_ > after) next = std::min(next, sleeper.deadline_);
+  };
+  if (leader_ != nullptr) take(*leader_);
   for (const Sleeper* sleeper : sleepers_)
-    next = std::min(next, sleeper->deadline_);
+    take(*sleeper);
   return next;
 }
 

@@ -102,8 +102,11 @@ class Program : public std::enable_shared_from_this<Program> {
 
   // Threads that sleep in calls and were not woken.
   unsigned sleepers() const;
-  // The earliest timeout of a thread that sleeps; a clock set by hand stops there.
-  time::Instant next_deadline() const;
+  // Threads in calls that sleep or were woken and have not come back.
+  unsigned blocked() const;
+  // The earliest timeout later than `after` of a thread that sleeps; a clock set by hand stops
+  // there.
+  time::Instant next_deadline(time::Instant after) const;
   void wake_due(time::Instant now);
 
   // A thread's wait, over as many sleeps as it takes. The first sleeper also drains the event
