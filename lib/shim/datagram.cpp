@@ -37,6 +37,14 @@ std::uint32_t Datagram::mask() const {
   return out;
 }
 
+// To a lane port 0 means no peer. Raw sockets have peers without ports; a ping socket's lane has
+// none, its datagrams name their destination each.
+Endpoint Datagram::for_lane(Endpoint peer) const {
+  if (socket_kind_ == socket::Kind::Ping) peer.port = 0;
+  if (socket_kind_ == socket::Kind::Raw && !peer.address.is_any()) peer.port = 1;
+  return peer;
+}
+
 int Datagram::listen(int /*backlog*/) {
   return -EOPNOTSUPP;
 }
@@ -60,7 +68,7 @@ int Datagram::open(Lock& lock) {
   std::vector<Message> requests = option_messages();
   Message open = message(RequestKind::Open);
   open.option = static_cast<std::uint32_t>(protocol_);
-  if (!connected_) open.peer = {};
+  open.peer = connected_ ? for_lane(peer_) : Endpoint{};
   requests.push_back(open);
   lock.unlock();
   for (unsigned lane = 0; lane < program().lanes(); ++lane) {
@@ -75,7 +83,7 @@ int Datagram::open(Lock& lock) {
 
 int Datagram::set_peer(Lock& lock) {
   Message request = message(RequestKind::SetPeer);
-  if (!connected_) request.peer = {};
+  request.peer = connected_ ? for_lane(peer_) : Endpoint{};
   const std::vector<Handle> handles = handles_;
   lock.unlock();
   for (unsigned lane = 0; lane < handles.size(); ++lane) {
@@ -228,6 +236,17 @@ void Datagram::soft_error(const Message& event) {
   publish(mask(), POLLERR);
 }
 
+// Why a datagram could not go, or what an ICMP error told the connected socket.
+void Datagram::failed(int error) {
+  const bool reported = error == ECONNREFUSED || error == EHOSTUNREACH || error == EPROTO;
+  if (sending_ && !reported) {
+    local_error_ = error;
+    return;
+  }
+  error_ = error;
+  publish(mask(), POLLERR);
+}
+
 bool Datagram::on_event(unsigned lane, const Message& event) {
   const std::lock_guard lock(mutex_);
   switch (EventKind{event.kind}) {
@@ -258,7 +277,7 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
       if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
       return false;
     case EventKind::Failed:
-      local_error_ = static_cast<int>(event.value);
+      failed(static_cast<int>(event.value));
       return false;
     default:
       return false;

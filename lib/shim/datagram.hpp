@@ -68,18 +68,21 @@ class Datagram final : public Socket {
   int send_train(Lock& lock, std::vector<Message>& train, bool may_block);
   bool cork(const SendCall& call);
   void arrived(unsigned lane, const Message& event);
+  void failed(int error);
   void soft_error(const Message& event);
   void write_control(const Arrived& datagram, ReceiveCall& call) const;
   ssize_t receive_error(ReceiveCall& call);
   std::vector<Message> take_datagram(const Arrived& datagram);
   int set_peer(Lock& lock);
+  Endpoint for_lane(Endpoint peer) const;
 
   std::vector<Handle> handles_;  // by lane; empty: not open
   unsigned opening_ = 0;         // answers that are to come
   unsigned standing_ = 0;        // lanes that have a socket for us
   bool connected_ = false;
   bool closed_ = false;
-  int local_error_ = 0;  // why a datagram could not be sent
+  bool sending_ = false;  // a call sends: the lane may say at once that it cannot
+  int local_error_ = 0;   // what it said
 
   Fifo<Arrived> datagrams_;
   Fifo<socket::BufferRef> pieces_;

@@ -60,7 +60,7 @@ int Datagram::address_of(const SendCall& call, Endpoint& peer, Endpoint& from) c
   from = {.device = local_.device};
   if (call.name == nullptr) {
     if (!connected_) return -EDESTADDRREQ;
-    peer = {};
+    peer = socket_kind_ == socket::Kind::Ping ? peer_ : Endpoint{};
     return 0;
   }
   if (call.name_length < sizeof(sockaddr_in)) return -EINVAL;
@@ -145,18 +145,21 @@ int Datagram::send_train(Lock& lock, std::vector<Message>& train, bool may_block
   const unsigned lane = number_ % program().lanes();
   for (Message& message : train)
     message.handle = handles_[lane];
+  sending_ = true;
   lock.unlock();
   while (!program().try_requests(lane, train.data(), train.size())) {
     if (!may_block && !program().host().drive()) {
       for (const Message& message : train)
         program().give_back(message.buffer);
       lock.lock();
+      sending_ = false;
       return -EAGAIN;
     }
     program().wait_for_ring(lane);
   }
   program().carry_out(lane);
   lock.lock();
+  sending_ = false;
   return -std::exchange(local_error_, 0);
 }
 
@@ -187,7 +190,7 @@ ssize_t Datagram::send(const SendCall& call) {
     corked_peer_ = like.peer;
     corked_from_ = like.local;
   }
-  like.peer = corked_peer_;
+  like.peer = for_lane(corked_peer_);
   like.local = corked_from_;
   if (const int bad = read_control(call.control, like.local, data); bad != 0) return bad;
   like.option = data.packed();

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Calls over two whole stacks, in virtual time.
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "shim/test_wire.hpp"
+
+namespace linnet::shim {
+namespace {
+
+std::string pattern(std::size_t count) {
+  std::string out(count, '\0');
+  std::uint32_t state = 1;
+  for (char& byte : out) {
+    state = state * 1664525u + 1013904223u;
+    byte = static_cast<char>(state >> 24);
+  }
+  return out;
+}
+
+TEST_F(WireTest, UdpGoesThereAndBack) {
+  const int server = socket_on(1, SOCK_DGRAM), client = socket_on(0, SOCK_DGRAM);
+  ASSERT_EQ(bind_to(server, kB, 7), 0);
+  ASSERT_EQ(connect_to(client, kB, 7), 0);
+  ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);
+  run(3);
+  char text[16] = {};
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  ASSERT_EQ(ln_recvfrom(server, text, sizeof text, 0, reinterpret_cast<sockaddr*>(&from), &length),
+            5);
+  EXPECT_EQ(ntohl(from.sin_addr.s_addr), Ipv4Address::parse(kA)->host());
+  ASSERT_EQ(ln_sendto(server, "world!", 6, 0, reinterpret_cast<sockaddr*>(&from), length), 6);
+  run(3);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), 6);
+  ln_close(server);
+  ln_close(client);
+}
+
+TEST_F(WireTest, UdpToAClosedPortIsRefusedOnTheConnectedSocket) {
+  const int client = socket_on(0, SOCK_DGRAM);
+  ASSERT_EQ(connect_to(client, kB, 9), 0);
+  ASSERT_EQ(ln_send(client, "x", 1, 0), 1);
+  run(3);
+  char text[4];
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  ln_close(client);
+}
+
+TEST_F(WireTest, LongDatagramsTravelInFragments) {
+  const int server = socket_on(1, SOCK_DGRAM), client = socket_on(0, SOCK_DGRAM);
+  ASSERT_EQ(bind_to(server, "0.0.0.0", 7), 0);
+  ASSERT_EQ(connect_to(client, kB, 7), 0);
+  const std::string sent = pattern(9000);
+  ASSERT_EQ(ln_send(client, sent.data(), sent.size(), 0), 9000);
+  run(3);
+  std::string got(10000, '\0');
+  ASSERT_EQ(ln_recv(server, got.data(), got.size(), 0), 9000);
+  got.resize(9000);
+  EXPECT_EQ(got, sent);
+  ln_close(server);
+  ln_close(client);
+}
+
+TEST_F(WireTest, TcpConnectsCarriesAndCloses) {
+  const auto [client, server] = join();
+  ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);
+  run(3);
+  char text[16] = {};
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 5);
+  ASSERT_EQ(ln_send(server, "world!", 6, 0), 6);
+  run(3);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), 6);
+  EXPECT_EQ(ln_shutdown(client, SHUT_WR), 0);
+  run(3);
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 0);
+  EXPECT_EQ(ln_close(server), 0);
+  run(3);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), 0);
+  EXPECT_EQ(ln_close(client), 0);
+  run(3);
+}
+
+TEST_F(WireTest, MegabytesArriveWholeThroughLoss) {
+  const auto [client, server] = join();
+  unsigned packets = 0;
+  lose = [&](unsigned, const std::uint8_t*, std::size_t) { return ++packets % 50 == 0; };
+  const std::string sent = pattern(1 << 20);
+  std::string got;
+  std::size_t at = 0;
+  std::vector<char> buffer(1 << 16);
+  for (int rounds = 0; rounds < 200'000 && got.size() < sent.size(); ++rounds) {
+    const ssize_t went = ln_send(client, sent.data() + at, sent.size() - at, 0);
+    if (went > 0) at += static_cast<std::size_t>(went);
+    carry();
+    ssize_t came;
+    while ((came = ln_recv(server, buffer.data(), buffer.size(), 0)) > 0)
+      got.append(buffer.data(), static_cast<std::size_t>(came));
+  }
+  EXPECT_EQ(got.size(), sent.size());
+  EXPECT_TRUE(got == sent);
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  ASSERT_EQ(ln_getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+  EXPECT_EQ(info.tcpi_state, TCP_ESTABLISHED);
+  EXPECT_GT(info.tcpi_total_retrans, 0u);
+  ln_close(client);
+  ln_close(server);
+  run(3);
+}
+
+TEST_F(WireTest, ConnectToAClosedPortIsRefused) {
+  const int client = socket_on(0);
+  EXPECT_EQ(connect_to(client, kB, 81), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  run(3);
+  pollfd poll{client, POLLOUT, 0};
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
+  EXPECT_EQ(poll.revents, POLLOUT | POLLERR | POLLHUP);
+  int error = 0;
+  socklen_t length = sizeof error;
+  EXPECT_EQ(ln_getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+  EXPECT_EQ(error, ECONNREFUSED);
+  ln_close(client);
+}
+
+TEST_F(WireTest, CloseWithUnreadDataResetsThePeer) {
+  const auto [client, server] = join();
+  ASSERT_EQ(ln_send(client, "unread", 6, 0), 6);
+  run(3);
+  EXPECT_EQ(ln_close(server), 0);
+  run(3);
+  char text[4];
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), 0);
+  EXPECT_EQ(ln_send(client, "x", 1, MSG_NOSIGNAL), -1);
+  EXPECT_EQ(errno, EPIPE);
+  ln_close(client);
+}
+
+TEST_F(WireTest, ConnectTimesOutInVirtualTime) {
+  const int client = socket_on(0);
+  ASSERT_EQ(ln_embed_command(stack_[0], "ip route add 10.9.0.0/16 dev tun0", nullptr, 0), 0);
+  EXPECT_EQ(connect_to(client, "10.9.0.1", 80), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  const std::int64_t began = ln_embed_now(stack_[0]);
+  std::vector<std::int64_t> sent;
+  while (ln_embed_advance_to_deadline(stack_[0]) == 1) {
+    std::int64_t at;
+    std::uint8_t bytes[128];
+    while (ln_embed_take(stack_[0], 0, bytes, sizeof bytes, &at) >= 0)
+      sent.push_back((at - began) / 1'000'000'000);
+    pollfd poll{client, POLLOUT, 0};
+    if (ln_poll(&poll, 1, 0) == 1) break;
+  }
+  EXPECT_GE(sent.size(), 7u);  // tcp_syn_retries = 6 and those of tcp_syn_linear_timeouts
+  EXPECT_GE(sent.back(), 60);
+  int error = 0;
+  socklen_t length = sizeof error;
+  EXPECT_EQ(ln_getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+  EXPECT_EQ(error, ETIMEDOUT);
+  ln_close(client);
+}
+
+TEST_F(WireTest, BlockingCallsSleepInAnotherThread) {
+  const int listener = socket_on(1);
+  ASSERT_EQ(bind_to(listener, kB, 80), 0);
+  ASSERT_EQ(ln_listen(listener, 8), 0);
+  const int client = socket_on(0);
+  std::atomic<int> connected{-7};
+  std::atomic<ssize_t> got{-7};
+  std::thread program([&] {
+    connected = connect_to(client, kB, 80);
+    char text[16];
+    got = ln_recv(client, text, sizeof text, 0);
+  });
+  ASSERT_EQ(ln_embed_await_sleepers(stack_[0], 1, 10'000), 0);
+  EXPECT_EQ(ln_embed_waiting(stack_[0], 0), 1);  // the SYN
+  EXPECT_EQ(connected, -7);
+  run(3);
+  const int server = ln_accept(listener, nullptr, nullptr);
+  ASSERT_GE(server, 0);
+  ASSERT_EQ(ln_embed_await_sleepers(stack_[0], 1, 10'000), 0);  // in recv now
+  EXPECT_EQ(connected, 0);
+  ASSERT_EQ(ln_send(server, "hello", 5, 0), 5);
+  run(3);
+  ASSERT_EQ(ln_embed_await_returns(stack_[0], 0, 10'000), 0);
+  program.join();
+  EXPECT_EQ(got, 5);
+  for (const int fd : {listener, client, server})
+    ln_close(fd);
+}
+
+TEST_F(WireTest, PingSocketGetsItsEcho) {
+  const int fd = socket_on(0, SOCK_DGRAM, IPPROTO_ICMP);
+  ASSERT_GE(fd, 0);
+  ASSERT_EQ(connect_to(fd, kB, 0), 0);
+  const std::uint8_t request[12] = {8, 0, 0, 0, 0, 0, 0, 1, 'p', 'i', 'n', 'g'};
+  ASSERT_EQ(ln_send(fd, request, sizeof request, 0), 12) << strerror(errno);
+  run(3);
+  std::uint8_t answer[64];
+  ASSERT_EQ(ln_recv(fd, answer, sizeof answer, 0), 12);
+  EXPECT_EQ(answer[0], 0);
+  ln_close(fd);
+}
+
+TEST_F(WireTest, OneStackTalksToItself) {
+  const int listener = socket_on(0);
+  ASSERT_EQ(bind_to(listener, "127.0.0.1", 80), 0);
+  ASSERT_EQ(ln_listen(listener, 8), 0);
+  const int client = socket_on(0);
+  ASSERT_EQ(connect_to(client, "127.0.0.1", 80), 0);  // within the call
+  const int server = ln_accept(listener, nullptr, nullptr);
+  ASSERT_GE(server, 0);
+  ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);
+  char text[16];
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 5);
+  for (const int fd : {listener, client, server})
+    ln_close(fd);
+  run(3);
+}
+
+}  // namespace
+}  // namespace linnet::shim
