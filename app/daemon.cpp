@@ -141,6 +141,7 @@ Result<> Daemon::make_stack() {
   auto stack = stack::Stack::create(options);
   if (!stack) return stack.error();
   stack_ = std::move(stack).value();
+  host_ = std::make_unique<shim::ThreadsHost>(*stack_);
   return Ok{};
 }
 
@@ -201,7 +202,11 @@ Result<> Daemon::open_socket() {
   options.path = options_.control_socket;
   options.group = options_.control_group;
   auto server = control::Server::open(options, [this](std::span<const std::string> words) {
-    control::Reply reply = control::execute(*stack_, clock_.now(), words);
+    control::Reply reply;
+    {
+      const std::lock_guard lock(host_->control());
+      reply = control::execute(*stack_, clock_.now(), words);
+    }
     // A lane that sleeps must see what has changed.
     for (const auto& runner : runners_)
       runner->wake();
@@ -272,6 +277,7 @@ stack::Account Daemon::stop() {
       log_.write(LogLevel::Error, "the account does not balance: " + line);
   {
     const stack::Quiet quiet = eal_->quiet();
+    host_.reset();
     stack_.reset();
   }
   if (made_pid_file_) unlink(options_.pid_file.c_str());

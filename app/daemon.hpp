@@ -15,6 +15,7 @@
 #include "control/server.hpp"
 #include "device/port.hpp"
 #include "device/replay_port.hpp"
+#include "shim/stack_host.hpp"
 #include "stack/eal.hpp"
 #include "stack/replay.hpp"
 #include "stack/runner.hpp"
@@ -37,6 +38,8 @@ class Daemon {
   Result<> start();
   // "2 ports, 1 lane, control socket ...": for who started it by hand.
   std::string summary() const;
+  // For programs in this process: their calls come from other threads.
+  shim::StackHost& host() { return *host_; }
   // Serves until a signal to end, or until as many packets as asked for have come.
   void serve();
   // Instead of `serve`, where captures are replayed: runs them to their end.
@@ -74,6 +77,7 @@ class Daemon {
   bool made_pid_file_ = false;
   std::unique_ptr<stack::Eal> eal_;
   std::unique_ptr<stack::Stack> stack_;
+  std::unique_ptr<shim::ThreadsHost> host_;
   std::vector<device::ReplayPort*> replay_ports_;  // in the order of the options
   std::unique_ptr<control::Server> server_;
   std::vector<std::unique_ptr<stack::LaneRunner>> runners_;

@@ -69,7 +69,10 @@ bool Daemon::wait() {
 
 void Daemon::slow_work(time::Instant now) {
   next_slow_work_ = now + kSlowWork;
-  stack_->control_turn(now);
+  {
+    const std::lock_guard lock(host_->control());
+    stack_->control_turn(now);
+  }
   watch_lanes(now);
   if (!watchdog_ || now < next_watchdog_) return;
   // A lane that hangs keeps the manager from hearing of us, and so gets us restarted.

@@ -2,40 +2,26 @@
 // The daemon's main: options, the doctor's word, the daemon.
 #include <sys/stat.h>
 
-#include <cstdio>
 #include <string>
 
 #include "app/daemon.hpp"
 #include "app/doctor.hpp"
 #include "app/options.hpp"
-#include "control/execute.hpp"
+#include "app/start.hpp"
 
 namespace {
 
 using namespace linnet;
 
-enum Exit { kEnded = 0, kNotStarted = 1, kUsage = 2, kFailed = 3 };
-
-void say(FILE* stream, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
-}
+using app::check_startup;
+using app::kEnded;
+using app::kFailed;
+using app::kNotStarted;
+using app::kUsage;
+using app::say;
 
 void complain(const Error& error, const std::string& mend) {
-  say(stderr, "linnetd: error: " + error.text() + ".\n  mend: " + mend + "\n");
-}
-
-// The devices that commands of the startup file can name.
-std::vector<std::string> device_names(const app::Options& options) {
-  std::vector<std::string> names = {"lo"};
-  for (const app::PortOption& port : options.ports)
-    names.push_back(port.name);
-  return names;
-}
-
-Result<> check_startup(const app::Options& options) {
-  if (options.startup.empty()) return Ok{};
-  return control::check_file(options.startup, device_names(options));
+  app::complain("linnetd", error, mend);
 }
 
 int diagnose(const app::Options& options, const app::Machine& machine) {
@@ -58,42 +44,20 @@ int check_config(const app::Options& options) {
 }
 
 int run(const app::Options& options, const app::Machine& machine) {
-  bool fatal = false;
-  for (const app::Finding& finding : examine(options, machine)) {
-    if (finding.severity != app::Severity::Fatal) continue;
-    say(stderr, "linnetd: " + app::to_text(finding));
-    fatal = true;
-  }
-  if (fatal) return kNotStarted;
-  if (const Result<> startup = check_startup(options); !startup) {
-    complain(startup.error(), "linnetd --check-config");
-    return kUsage;
-  }
-  auto log = app::Log::open(options.log, options.log_level);
-  if (!log) {
-    complain(log.error(), "linnetd --log ./linnetd.log");
-    return kNotStarted;
-  }
-  app::Daemon daemon(options, machine, std::move(log).value());
-  if (const Result<> started = daemon.start(); !started) {
-    complain(started.error(), "tail " + options.log + "; linnetd --doctor");
-    return kNotStarted;
-  }
+  std::unique_ptr<app::Daemon> daemon;
+  const app::Exit started = app::start_daemon("linnetd", options, machine, daemon);
+  if (started != kEnded) return started;
   const bool measured = options.end_after != 0 || options.replaying();
   if (options.replaying()) {
-    if (const auto replayed = daemon.replay(); !replayed) {
+    if (const auto replayed = daemon->replay(); !replayed) {
       complain(replayed.error(), "tail " + options.log);
       return kFailed;
     }
   } else {
-    if (!measured) say(stdout, "linnetd: ready: " + daemon.summary() + "\n");
-    daemon.serve();
+    if (!measured) say(stdout, "linnetd: ready: " + daemon->summary() + "\n");
+    daemon->serve();
   }
-  const stack::Account account = daemon.stop();
-  if (measured) say(stdout, app::account_text(account));
-  if (account.balanced() && account.held == 0) return kEnded;
-  complain(Error{"the account of packets does not balance at the end"}, "tail " + options.log);
-  return kFailed;
+  return app::stop_daemon("linnetd", options, *daemon, kEnded, measured);
 }
 
 }  // namespace

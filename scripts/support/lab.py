@@ -135,9 +135,9 @@ class Daemon:
         self.log = lab.directory / 'linnetd.log'
         self.binaries = ROOT / os.environ.get('LINNET_BUILD', 'build') / 'app'
 
-    def start(self, *options, wait=10.0):
-        """Starts linnetd; returns when its control socket answers."""
-        words = [self.binaries / 'linnetd', '--control-socket', self.socket, '--log', self.log, *options]
+    def start(self, *options, wait=10.0, program='linnetd'):
+        """Starts linnetd, or a program that brings its stack along; returns when its control socket answers."""
+        words = [self.binaries / program, '--control-socket', self.socket, '--log', self.log, *options]
         words = self.lab.space.command(*words)
         if os.environ.get('GDB') == '1':
             words = words[:3] + ['gdb', '-q', '-ex', 'run', '--args'] + words[3:]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The programs that bring their stack along, with the kernel's own programs as their peers."""
+import hashlib
+import random
+
+from _init import Lab, case, expect, wait_until
+
+ADDRESS, PEER = '198.51.100.1', '198.51.100.2'
+
+
+class Net:
+    """A program of ours at ADDRESS, joined to a host of the kernel's at PEER."""
+
+    def __init__(self, lab, program, *words, lanes=None):
+        self.lab, self.daemon = lab, lab.daemon
+        startup = lab.directory / 'startup.commands'
+        startup.write_text(f'ip link set lan0 up\nip addr add {ADDRESS}/24 dev lan0\n')
+        options = ['--startup', startup, '--port', 'name=lan0 devargs=net_tap0,iface=tap-lan']
+        if lanes is not None:
+            options += ['--lanes', str(lanes)]
+        self.daemon.start(*options, '--', *words, program=program)
+        self.host = lab.host('a')
+        lab.join('tap-lan', self.host, f'{PEER}/24')
+        expect(wait_until(lambda: self.host.run('ping', '-c1', '-W1', ADDRESS).returncode == 0, 10, 0.2),
+               f'{program} does not answer a ping', self.daemon.messages())
+
+    def finish(self):
+        expect(self.daemon.process and self.daemon.process.poll() is None, 'the program has died', self.daemon.messages())
+        status = self.daemon.stop()
+        expect(status == 0, f'the program ended with status {status}', self.daemon.messages())
+
+
+def run_python(host, text, *words, timeout=60):
+    """A Python program in the host's namespace; its output."""
+    done = host.run('/usr/bin/python3', '-c', text, *words, timeout=timeout)
+    expect(done.returncode == 0, 'the peer failed', done.stdout + done.stderr)
+    return done.stdout
+
+
+ECHO = '''
+import hashlib, random, socket, sys, threading
+kind, address, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+data = random.Random(1).randbytes(count)
+if kind == 'tcp':
+    s = socket.create_connection((address, 7), 10)
+    def send():
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+    thread = threading.Thread(target=send)
+    thread.start()
+    back = b''.join(iter(lambda: s.recv(65536), b''))
+    thread.join()
+else:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    s.sendto(data, (address, 7))
+    back = s.recv(65536)
+print('same' if back == data else f'{len(back)} bytes came back')
+'''
+
+
+@case('own')
+def echo_returns_streams_and_datagrams():
+    with Lab('e') as lab:
+        net = Net(lab, 'linnet-echo')
+        for count in (1, 1460, 1461, 100_000, 5_000_000):
+            said = run_python(net.host, ECHO, 'tcp', ADDRESS, count)
+            expect(said == 'same\n', f'{count} bytes by TCP', said + net.daemon.messages())
+        for count in (1, 1472, 1473, 9000, 60000):
+            said = run_python(net.host, ECHO, 'udp', ADDRESS, count)
+            expect(said == 'same\n', f'{count} bytes by UDP', said)
+        net.finish()
+
+
+def serve_pages(lanes):
+    with Lab('w') as lab:
+        root = lab.directory / 'pages'
+        root.mkdir()
+        root.chmod(0o755)
+        (root / 'index.html').write_text('<h1>It works</h1>\n')
+        big = random.Random(2).randbytes(8_000_000)
+        (root / 'big').write_bytes(big)
+        (root / 'empty').write_bytes(b'')
+        net = Net(lab, 'linnet-httpd', root, '80', lanes=lanes)
+
+        def curl(*words):
+            return net.host.run('curl', '-sS', '--max-time', '30', *words, timeout=40)
+
+        done = curl(f'http://{ADDRESS}/')
+        expect(done.stdout == '<h1>It works</h1>\n', 'the front page', done.stdout + done.stderr + net.daemon.messages())
+        got = lab.directory / 'got'
+        done = curl('-o', got, f'http://{ADDRESS}/big')
+        expect(got.exists() and hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(big).digest(),
+               'a file of 8 MB', done.stderr + net.daemon.messages())
+        done = curl('-w', '%{http_code} %{num_connects}\n', f'http://{ADDRESS}/empty', f'http://{ADDRESS}/none',
+                    '-o', '/dev/null', '-o', '/dev/null')
+        expect(done.stdout.split() == ['200', '1', '404', '0'], 'two requests on one connection', done.stdout + done.stderr)
+        done = curl('--path-as-is', '-w', '%{http_code}', '-o', '/dev/null', f'http://{ADDRESS}/../../etc/passwd')
+        expect(done.stdout == '400', 'a path that leads upwards', done.stdout)
+        net.finish()
+
+
+@case('own')
+def httpd_serves_the_kernels_curl():
+    serve_pages(None)
+
+
+@case('own')
+def httpd_serves_with_its_lane_on_the_control_core():
+    serve_pages(0)
