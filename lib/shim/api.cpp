@@ -47,13 +47,8 @@ int choose(int type, int protocol, Wanted& out) {
       if (protocol == 0) return -EPROTONOSUPPORT;
       out = {Kind::Raw, protocol};
       return 0;
-    case SOCK_RDM:
-    case SOCK_SEQPACKET:
-    case SOCK_DCCP:
-    case SOCK_PACKET:
-      return -ESOCKTNOSUPPORT;
     default:
-      return -EINVAL;
+      return -ESOCKTNOSUPPORT;
   }
 }
 
@@ -76,7 +71,6 @@ int duplicate(int fd, int least) {
 }  // namespace
 
 int ln_socket(int domain, int type, int protocol) {
-  if (domain < 0 || domain >= AF_MAX) return answer(-EAFNOSUPPORT);
   const int flags = type & kTypeFlags;
   if ((type & ~(0xf | kTypeFlags)) != 0) return answer(-EINVAL);
   type &= 0xf;

@@ -64,6 +64,8 @@ TEST_F(CallsTest, RefusedConnectTellsOnceAndMayBeTriedAgain) {
   const sockaddr_in to = name("10.0.0.2", 7);
   const auto* const address = reinterpret_cast<const sockaddr*>(&to);
   EXPECT_EQ(ln_connect(fd, address, sizeof to), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  EXPECT_EQ(ln_connect(fd, address, sizeof to), -1);
   EXPECT_EQ(errno, ECONNREFUSED);
   lane_->connect_error = 0;
   lane_->holds = true;

@@ -134,9 +134,9 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
 int Datagram::shutdown(int how) {
   if (how < 0 || how > 2) return -EINVAL;
   Lock lock(mutex_);
-  if (!connected_) return -ENOTCONN;
   shutdown_ |= how + 1;
   publish(mask(), mask());
+  if (!connected_) return -ENOTCONN;  // and it is shut all the same
   Message request = message(RequestKind::Shutdown);
   request.value = static_cast<std::uint64_t>(how);
   const std::vector<Handle> handles = handles_;
@@ -277,6 +277,12 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
       if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
       return false;
     case EventKind::Failed:
+      if (opening_ > 0) {
+        --opening_;
+        local_error_ = static_cast<int>(event.value);
+        publish(mask(), POLLOUT);
+        return closed_ && standing_ == 0 && opening_ == 0;
+      }
       failed(static_cast<int>(event.value));
       return false;
     default:

@@ -293,7 +293,6 @@ std::vector<Message> Datagram::take_datagram(const Arrived& datagram) {
 
 ssize_t Datagram::receive(ReceiveCall& call) {
   Lock lock(mutex_);
-  if ((call.flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((call.flags & MSG_ERRQUEUE) != 0) return receive_error(call);
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   const auto waited = program().wait(
@@ -302,6 +301,7 @@ ssize_t Datagram::receive(ReceiveCall& call) {
   if (waited != Waited::Done) return result_of(waited);
   if (error_ != 0) return take_error();
   if (datagrams_.empty()) {
+    if (!may_block) return -EAGAIN;  // Linux asks for that before it asks for a shutdown
     if (call.name_length != nullptr) *call.name_length = 0;
     return 0;
   }

@@ -117,6 +117,7 @@ class Socket : public File {
   OptionValues options_;
 
  private:
+  int adjust(const OptionRow& row, int& number) const;
   int set_travelling(const OptionRow& row, int value);
 };
 

@@ -41,7 +41,11 @@ int write_ip_int(int number, void* value, socklen_t* length) {
 
 // Reads an int; IP's options may be given as one byte.
 int read_int(int level, const void* value, socklen_t length, int& out) {
-  if (level == IPPROTO_IP && length >= 1 && length < sizeof(int)) {
+  if (level == IPPROTO_IP && length == 0) {
+    out = 0;
+    return 0;
+  }
+  if (level == IPPROTO_IP && length < sizeof(int)) {
     if (value == nullptr) return -EFAULT;
     unsigned char byte;
     std::memcpy(&byte, value, 1);
@@ -136,6 +140,33 @@ int set_congestion(OptionValues& options, const void* value, socklen_t length) {
 
 }  // namespace
 
+// What Linux makes of a number: refused, or bent into bounds.
+int Socket::adjust(const OptionRow& row, int& number) const {
+  const auto is = [&](int level, int name) { return row.level == level && row.name == name; };
+  const bool stream = kind() == File::Kind::Stream;
+  if (row.kind == OptionRow::Fixed) return -ENOPROTOOPT;
+  if (is(IPPROTO_IP, IP_HDRINCL) && type_ != SOCK_RAW) return -ENOPROTOOPT;
+  if (is(IPPROTO_IP, IP_MULTICAST_TTL) && stream) return -EINVAL;
+  if (row.kind == OptionRow::Switch) number = number != 0 ? 1 : 0;
+  if (is(IPPROTO_TCP, TCP_MAXSEG) && number == 0) number = row.initial;
+  if (is(IPPROTO_TCP, TCP_LINGER2)) {
+    number = number == 0 ? row.initial : std::clamp(number, -1, 120);
+  }
+  if (is(IPPROTO_TCP, TCP_WINDOW_CLAMP) && number != 0)
+    number = std::max(number, kLeastReceiveBuffer / 2);
+  if (is(SOL_SOCKET, SO_RCVLOWAT)) number = number == 0 ? 1 : number < 0 ? 0x7fffffff : number;
+  if (is(IPPROTO_IP, IP_TOS)) {
+    number &= 0xff;
+    // ECN's bits are TCP's own.
+    if (stream) number = (number & ~3) | (options_.get(row) & 3);
+  }
+  if (number < row.least || number > row.most) return -EINVAL;
+  if (is(IPPROTO_IP, IP_TTL) && number == 0) return -EINVAL;
+  if ((is(IPPROTO_IP, IP_TTL) || is(IPPROTO_IP, IP_MULTICAST_TTL)) && number == -1)
+    number = row.initial;
+  return 0;
+}
+
 int Socket::set_option(int level, int name, const void* value, socklen_t length) {
   if (static_cast<int>(length) < 0) return -EINVAL;
   std::unique_lock lock(mutex_);
@@ -158,7 +189,10 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     if (const int bad = set_congestion(options_, value, length); bad != 0) return bad;
     return travel(level, name, options_.congestion);
   }
-  if (level == SOL_SOCKET && length < sizeof(int)) return -EINVAL;
+  const bool own_level = level == SOL_SOCKET || (level == IPPROTO_TCP && protocol_ == IPPROTO_TCP);
+  if (own_level && length < sizeof(int)) return -EINVAL;
+  const bool needs_a_byte = name == IP_FREEBIND || name == IP_MULTICAST_TTL;
+  if (level == IPPROTO_IP && needs_a_byte && length < 1) return -EINVAL;
   if (level == SOL_SOCKET) {
     const int structure = set_structure(options_, name, value, length);
     if (structure != -ENOPROTOOPT) return structure;
@@ -176,14 +210,7 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     (name == SO_SNDBUF ? options_.send_buffer : options_.receive_buffer) = asked;
     return travel(level, name, asked);
   }
-  if (row->kind == OptionRow::Fixed) return -ENOPROTOOPT;
-  if (row->kind == OptionRow::Switch) number = number != 0 ? 1 : 0;
-  if (number < row->least || number > row->most) return -EINVAL;
-  if (level == IPPROTO_IP && name == IP_TTL && number == 0) return -EINVAL;
-  if (level == IPPROTO_IP && (name == IP_TTL || name == IP_MULTICAST_TTL) && number == -1)
-    number = row->initial;
-  if (level == IPPROTO_IP && name == IP_TOS) number &= 0xff;
-  if (level == SOL_SOCKET && name == SO_RCVLOWAT && number < 0) number = 0x7fffffff;
+  if (const int bad = adjust(*row, number); bad != 0) return bad;
   options_.set(*row, number);
   const bool shares = level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT);
   if (shares && ticket_ != 0) {

@@ -62,10 +62,12 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
   // Linux: ip_route_connect takes the any address for the host itself.
   if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
   if (peer.address.is_multicast() || peer.address.is_limited_broadcast()) return -ENETUNREACH;
+  if (!program().host().source_for(peer.address)) return -ENETUNREACH;
   peer_ = peer;
   error_ = 0;
   start_connect(lock);
-  return finish_connect(lock, -EINPROGRESS, may_block);
+  // Linux does not wait for what the loopback device does within the call either.
+  return may_block ? finish_connect(lock, -EINPROGRESS, true) : -EINPROGRESS;
 }
 
 void Stream::start_connect(Lock& lock) {
@@ -99,6 +101,7 @@ int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
   }
   const int error = std::exchange(error_, 0);
   attempt_ = Attempt::Unconnected;
+  shutdown_ = 0;
   publish(mask(), 0);
   return error != 0 ? -error : -ECONNABORTED;
 }
@@ -106,6 +109,7 @@ int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
 // connect to AF_UNSPEC (Linux: tcp_disconnect).
 int Stream::disconnect(Lock& lock) {
   if (state_ == State::Listen) close_listener(lock);
+  const bool resets = state_ == State::Established || state_ == State::SynSent;
   if (handle_) {
     Message close = message(RequestKind::Close);
     close.handle = handle_;
@@ -119,8 +123,9 @@ int Stream::disconnect(Lock& lock) {
   state_ = State::Close;
   attempt_ = Attempt::Unconnected;
   drop_received();
-  error_ = 0;
+  if (resets) error_ = ECONNRESET;
   shutdown_ = 0;
+  end_ = urgent_ = false;
   peer_ = {};
   publish(mask(), mask());
   return 0;
@@ -210,11 +215,10 @@ void Stream::abandon() {
   close.handle = handle_;
   close.flags = socket::message_flag::kAbort;
   const unsigned lane = lane_;
+  const bool leaves = may_leave();
   lock.unlock();
-  if (close.handle)
-    program().request(lane, close);
-  else
-    program().leave(number_);
+  if (close.handle) program().request(lane, close);
+  if (leaves) program().leave(number_);
 }
 
 // --- Closing.
@@ -222,7 +226,11 @@ void Stream::abandon() {
 int Stream::shutdown(int how) {
   if (how < 0 || how > 2) return -EINVAL;
   Lock lock(mutex_);
-  if (state_ == State::Close) return -ENOTCONN;
+  if (state_ == State::Close) {
+    shutdown_ |= how + 1;  // and says that there was nothing to shut
+    publish(mask(), mask());
+    return -ENOTCONN;
+  }
   if (state_ == State::Listen) {
     if (how == SHUT_WR) return 0;
     close_listener(lock);
@@ -284,13 +292,12 @@ int Stream::on_close() {
       program().wait(*this, lock, deadline(time::Duration::seconds(options_.linger_seconds)), true,
                      [this] { return !handle_; });
     }
-  } else if (opening_ == 0) {
-    lock.unlock();
-    program().leave(number_);
-    lock.lock();
   }
   release_port();
   publish(POLLHUP, POLLHUP);
+  const bool leaves = may_leave();
+  lock.unlock();
+  if (leaves) program().leave(number_);
   return 0;
 }
 
@@ -309,6 +316,7 @@ void Stream::opened(unsigned lane, const Message& event) {
     if (state_ == State::SynSent) state_ = State::Close;
   } else if (state_ == State::Listen) {
     listens_.push_back({lane, event.handle});
+    ++standing_;
   } else {
     lane_ = lane;
     handle_ = event.handle;
@@ -342,7 +350,13 @@ void Stream::connection_event(const Message& event) {
     }
     case EventKind::Failed:
       error_ = static_cast<int>(event.value);
+      if (state_ == State::Listen) {
+        if (opening_ > 0) --opening_;
+        return publish(mask(), POLLERR);
+      }
+      if (state_ == State::SynSent) opening_ = 0;
       state_ = State::Close;
+      shutdown_ = kReceiveShut | kSendShut;  // Linux: tcp_done
       return happened(POLLERR | POLLHUP | kIn | kOut | POLLRDHUP);
     case EventKind::SoftError:
       if (options_.get(IPPROTO_IP, IP_RECVERR) != 0) error_ = static_cast<int>(event.value);
@@ -362,12 +376,20 @@ void Stream::connection_event(const Message& event) {
 
 bool Stream::handle_closed(unsigned lane, const Message& event) {
   std::erase_if(listens_, [&](const LaneHandle& at) { return at.lane == lane; });
-  if (handle_ == event.handle) {
+  if (handle_ != event.handle) {
+    if (standing_ > 0) --standing_;
+  } else {
     handle_ = {};
     if (state_ == State::SynSent || state_ == State::Established) state_ = State::Close;
   }
   publish(mask(), POLLHUP);
-  return closed_ && !handle_ && listens_.empty() && opening_ == 0;
+  return may_leave();
+}
+
+// No lane knows of the closed socket any more: its number is free, once.
+bool Stream::may_leave() {
+  if (!closed_ || handle_ || standing_ > 0 || opening_ > 0) return false;
+  return !std::exchange(left_, true);
 }
 
 void Stream::accepted(unsigned lane, const Message& event) {

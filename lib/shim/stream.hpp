@@ -70,6 +70,7 @@ class Stream final : public Socket {
   void send_requests(Lock& lock, std::vector<Message>& requests);
   ssize_t receive_urgent(ReceiveCall& call);
   void drop_received();
+  bool may_leave();
   bool handle_closed(unsigned lane, const Message& event);
   void opened(unsigned lane, const Message& event);
   void connection_event(const Message& event);
@@ -84,6 +85,8 @@ class Stream final : public Socket {
   unsigned lane_ = 0;
   Handle handle_{};                  // of a connection
   unsigned opening_ = 0;             // Opened that are to come
+  unsigned standing_ = 0;            // listeners of the lanes
+  bool left_ = false;                // the number is given away
   std::vector<LaneHandle> listens_;  // of a listener
 
   Fifo<Segment> received_;

@@ -145,6 +145,7 @@ void Stream::consume(std::uint32_t bytes, std::vector<Message>& requests) {
   segment.used += bytes;
   received_bytes_ -= bytes;
   read_at_ += bytes;
+  if (read_at_ > urgent_at_) urgent_ = false;
   if (segment.left() > 0) return;
   const Segment done = received_.pop();
   Message message = this->message(RequestKind::Consumed);
@@ -210,7 +211,7 @@ std::size_t Stream::copy_available(ReceiveCall& call, std::size_t from,
 
 ssize_t Stream::receive_urgent(ReceiveCall& call) {
   if (!urgent_ || urgent_read_ || options_.get(SOL_SOCKET, SO_OOBINLINE) != 0) return -EINVAL;
-  if (state_ == State::Close && attempt_ != Attempt::Connected) return -ENOTCONN;
+  if (state_ == State::Close && attempt_ == Attempt::Unconnected) return -ENOTCONN;
   if (arrived_at_ <= urgent_at_) return -EAGAIN;
   if (read_at_ > urgent_at_) return -EINVAL;
   std::uint64_t skip = urgent_at_ - read_at_;
@@ -232,12 +233,15 @@ ssize_t Stream::receive(ReceiveCall& call) {
   if ((call.flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
   if (state_ == State::Listen) return -ENOTCONN;
   if ((call.flags & MSG_OOB) != 0) return receive_urgent(call);
-  if (call.room == 0) return 0;
+  if (call.room == 0 && received_bytes_ > 0) return 0;
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   const bool peek = (call.flags & MSG_PEEK) != 0;
   const time::Instant until = deadline(options_.receive_timeout);
   const auto low = static_cast<std::size_t>(std::max(1, options_.get(SOL_SOCKET, SO_RCVLOWAT)));
-  const std::size_t target = (call.flags & MSG_WAITALL) != 0 ? call.room : std::min(low, call.room);
+  const std::size_t target =
+      (call.flags & MSG_WAITALL) != 0
+          ? call.room
+          : std::clamp<std::size_t>(low, 1, std::max<std::size_t>(1, call.room));
   std::vector<Message> requests;
   std::size_t copied = 0;
   while (true) {
@@ -259,7 +263,7 @@ ssize_t Stream::receive(ReceiveCall& call) {
   send_requests(lock, requests);
   if (copied > 0) return static_cast<ssize_t>(copied);
   if (error_ != 0) return take_error();
-  if (state_ == State::Close && attempt_ != Attempt::Connected) return -ENOTCONN;
+  if (state_ == State::Close && attempt_ == Attempt::Unconnected) return -ENOTCONN;
   return 0;
 }
 
@@ -274,7 +278,7 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
   if (waited != Waited::Done) return result_of(waited);
   if (received_bytes_ == 0) {
     if (error_ != 0) return take_error();
-    return state_ == State::Close && attempt_ != Attempt::Connected ? -ENOTCONN : 0;
+    return state_ == State::Close && attempt_ == Attempt::Unconnected ? -ENOTCONN : 0;
   }
   std::size_t lent = 0;
   Message message = this->message(RequestKind::Consumed);
@@ -286,6 +290,7 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
     buffers[lent].token = segment.buffer.index;
     received_bytes_ -= segment.left();
     read_at_ += segment.left();
+    if (read_at_ > urgent_at_) urgent_ = false;
     message.value += segment.buffer.length;
     ++lent;
   }
@@ -306,7 +311,8 @@ int Stream::query(unsigned long request, int& answer) {
   program().host().drive();
   program().pump();
   const std::lock_guard lock(mutex_);
-  if (state_ == State::Listen) return -EINVAL;
+  const bool listens = state_ == State::Listen;
+  if (listens && (request == FIONREAD || request == SIOCOUTQ)) return -EINVAL;
   switch (request) {
     case FIONREAD: {
       std::uint64_t readable = received_bytes_;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Every option: its default, what it takes, what is read back.
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "cases.hpp"
+
+namespace linnet::differential {
+namespace {
+
+struct Option {
+  const char* label;
+  int level, name;
+};
+
+#define OPTION(level, name) {#name, level, name}
+constexpr Option kOptions[] = {
+    OPTION(SOL_SOCKET, SO_REUSEADDR),
+    OPTION(SOL_SOCKET, SO_REUSEPORT),
+    OPTION(SOL_SOCKET, SO_KEEPALIVE),
+    OPTION(SOL_SOCKET, SO_BROADCAST),
+    OPTION(SOL_SOCKET, SO_OOBINLINE),
+    OPTION(SOL_SOCKET, SO_PRIORITY),
+    OPTION(SOL_SOCKET, SO_MARK),
+    OPTION(SOL_SOCKET, SO_RCVLOWAT),
+    OPTION(SOL_SOCKET, SO_SNDLOWAT),
+    OPTION(SOL_SOCKET, SO_RCVBUF),
+    OPTION(SOL_SOCKET, SO_SNDBUF),
+    OPTION(SOL_SOCKET, SO_TYPE),
+    OPTION(SOL_SOCKET, SO_DOMAIN),
+    OPTION(SOL_SOCKET, SO_PROTOCOL),
+    OPTION(SOL_SOCKET, SO_ERROR),
+    OPTION(SOL_SOCKET, SO_ACCEPTCONN),
+    OPTION(SOL_SOCKET, SO_NO_CHECK),
+    OPTION(IPPROTO_IP, IP_TOS),
+    OPTION(IPPROTO_IP, IP_TTL),
+    OPTION(IPPROTO_IP, IP_HDRINCL),
+    OPTION(IPPROTO_IP, IP_MTU_DISCOVER),
+    OPTION(IPPROTO_IP, IP_MTU),
+    OPTION(IPPROTO_IP, IP_RECVERR),
+    OPTION(IPPROTO_IP, IP_PKTINFO),
+    OPTION(IPPROTO_IP, IP_RECVTTL),
+    OPTION(IPPROTO_IP, IP_RECVTOS),
+    OPTION(IPPROTO_IP, IP_FREEBIND),
+    OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+    OPTION(IPPROTO_IP, IP_MULTICAST_TTL),
+    OPTION(IPPROTO_TCP, TCP_NODELAY),
+    OPTION(IPPROTO_TCP, TCP_CORK),
+    OPTION(IPPROTO_TCP, TCP_MAXSEG),
+    OPTION(IPPROTO_TCP, TCP_KEEPIDLE),
+    OPTION(IPPROTO_TCP, TCP_KEEPINTVL),
+    OPTION(IPPROTO_TCP, TCP_KEEPCNT),
+    OPTION(IPPROTO_TCP, TCP_SYNCNT),
+    OPTION(IPPROTO_TCP, TCP_LINGER2),
+    OPTION(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+    OPTION(IPPROTO_TCP, TCP_QUICKACK),
+    OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
+    OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+    OPTION(IPPROTO_UDP, UDP_CORK),
+    {"an unknown option of SOL_SOCKET", SOL_SOCKET, 9999},
+    {"an unknown option of IPPROTO_IP", IPPROTO_IP, 9999},
+    {"an unknown option of IPPROTO_TCP", IPPROTO_TCP, 9999},
+    {"an option of an unknown level", 77, 1},
+};
+#undef OPTION
+
+constexpr int kValues[] = {-2, -1, 0, 1, 2, 6, 7, 127, 128, 255, 256, 5000, 32768, 0x7fffffff};
+
+std::string read_back(Calls& calls, int fd, const Option& option, socklen_t room) {
+  unsigned char bytes[16];
+  std::memset(bytes, 0xee, sizeof bytes);
+  socklen_t length = room;
+  const long result = calls.getsockopt(fd, option.level, option.name, bytes, &length);
+  if (result < 0) return result_text(result);
+  int value = 0;
+  std::memcpy(&value, bytes, std::min<std::size_t>(length, sizeof value));
+  return "length " + std::to_string(length) + " value " + std::to_string(value);
+}
+
+std::string try_values(Calls& calls, int type, const Option& option) {
+  std::string out;
+  for (const int value : kValues) {
+    const int fd = calls.socket(AF_INET, type, 0);
+    const long set = calls.setsockopt(fd, option.level, option.name, &value, sizeof value);
+    out += std::to_string(value) + ": " + result_text(set) + ", " +
+           read_back(calls, fd, option, sizeof value) + "; ";
+    calls.close(fd);
+  }
+  return out;
+}
+
+std::string try_lengths(Calls& calls, int type, const Option& option) {
+  const int fd = calls.socket(AF_INET, type, 0);
+  std::string out;
+  const unsigned char one[16] = {1};
+  for (const socklen_t length : {0u, 1u, 3u, 4u, 8u}) {
+    out += "get " + std::to_string(length) + ": " + read_back(calls, fd, option, length) + "; ";
+    const long set = calls.setsockopt(fd, option.level, option.name, one, length);
+    out += "set " + std::to_string(length) + ": " + result_text(set) + "; ";
+  }
+  calls.close(fd);
+  return out;
+}
+
+std::string try_linger(Calls& calls, int type) {
+  std::string out;
+  const int fd = calls.socket(AF_INET, type, 0);
+  for (const linger wanted : {linger{0, 0}, linger{1, 5}, linger{0, 9}, linger{2, 0}}) {
+    const long set = calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, &wanted, sizeof wanted);
+    linger got{-7, -7};
+    socklen_t length = sizeof got;
+    const long get = calls.getsockopt(fd, SOL_SOCKET, SO_LINGER, &got, &length);
+    out += result_text(set) + ", " + result_text(get) + " " + std::to_string(got.l_onoff) + " " +
+           std::to_string(got.l_linger) + "; ";
+  }
+  out += result_text(calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, &out, 4));
+  calls.close(fd);
+  return out;
+}
+
+std::string try_timeouts(Calls& calls, int type) {
+  std::string out;
+  for (const int name : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    const int fd = calls.socket(AF_INET, type, 0);
+    for (const timeval wanted :
+         {timeval{0, 0}, timeval{1, 500000}, timeval{0, 1000000}, timeval{0, -1}}) {
+      const long set = calls.setsockopt(fd, SOL_SOCKET, name, &wanted, sizeof wanted);
+      timeval got{-7, -7};
+      socklen_t length = sizeof got;
+      const long get = calls.getsockopt(fd, SOL_SOCKET, name, &got, &length);
+      out += result_text(set) + ", " + result_text(get) + " " + std::to_string(got.tv_sec) + "." +
+             std::to_string(got.tv_usec) + "; ";
+    }
+    out += result_text(calls.setsockopt(fd, SOL_SOCKET, name, &out, 8)) + "; ";
+    calls.close(fd);
+  }
+  return out;
+}
+
+std::string try_congestion(Calls& calls, int type) {
+  const int fd = calls.socket(AF_INET, type, 0);
+  std::string out;
+  for (const std::string name : {"reno", "cubic", "none such", ""}) {
+    const long set = calls.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(),
+                                      static_cast<socklen_t>(name.size()));
+    char text[32] = {};
+    socklen_t length = sizeof text;
+    const long get = calls.getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, &length);
+    out += result_text(set) + ", " + result_text(get) + " " + text + " length " +
+           std::to_string(length) + "; ";
+  }
+  calls.close(fd);
+  return out;
+}
+
+}  // namespace
+
+std::vector<Case> option_cases() {
+  std::vector<Case> out;
+  for (const int type : {+SOCK_STREAM, +SOCK_DGRAM}) {
+    const std::string kind = type == SOCK_STREAM ? "tcp " : "udp ";
+    for (const Option& option : kOptions) {
+      out.push_back({kind + option.label + " values",
+                     [type, &option](Calls& calls) { return try_values(calls, type, option); }});
+      out.push_back({kind + option.label + " lengths",
+                     [type, &option](Calls& calls) { return try_lengths(calls, type, option); }});
+    }
+    out.push_back({kind + "SO_LINGER", [type](Calls& c) { return try_linger(c, type); }});
+    out.push_back({kind + "timeouts", [type](Calls& c) { return try_timeouts(c, type); }});
+    out.push_back({kind + "TCP_CONGESTION", [type](Calls& c) { return try_congestion(c, type); }});
+  }
+  return out;
+}
+
+}  // namespace linnet::differential
