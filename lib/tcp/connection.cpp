@@ -114,6 +114,7 @@ void Connection::accept(packet::Turn& turn, const Handshake& handshake, std::uin
   receive_buffer_.established(turn.now, receive_next(), own_mss_,
                               scaling_ ? handshake.local_scale : std::uint8_t{0});
   establish(turn);
+  rearm();
 }
 
 void Connection::agree(const Handshake& handshake) {

@@ -68,8 +68,10 @@ class Connection : private time::Timer {
   // given to `input` next.
   void accept(packet::Turn& turn, const Handshake& handshake, std::uint32_t mtu);
 
-  // --- Segments that belong to this connection. Ends the payload packet in every case.
-  void input(packet::Turn& turn, Segment&& segment);
+  // --- Segments that belong to this connection. Ends the payload packet in every case. `more`:
+  // another one of this burst follows, or `output` does; what need not go at once waits for it
+  // (MUST-58, 59).
+  void input(packet::Turn& turn, Segment&& segment, bool more = false);
   // Sends what may be sent now: after calls, and when `emit` had said false.
   void output(packet::Turn& turn);
   // ICMP about a segment of ours whose quoted sequence number is `seq` (RFC 5927, 1191, 5461).
@@ -149,7 +151,7 @@ class Connection : private time::Timer {
   }
 
   // --- input.cpp: RFC 9293 3.10.7, a function a step.
-  void input_open(packet::Turn& turn, Segment& segment);
+  void input_open(packet::Turn& turn, Segment& segment, bool more);
   Judged check_timestamp(packet::Turn& turn, Segment& segment);
   Judged check_sequence(packet::Turn& turn, Segment& segment);
   Judged check_reset(packet::Turn& turn, Segment& segment);

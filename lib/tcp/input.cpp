@@ -29,7 +29,7 @@ void Connection::drop_payload(packet::Turn& turn, Segment& segment, Drop why) {
   if (segment.payload) turn.drop(std::move(segment.payload), why);
 }
 
-void Connection::input(packet::Turn& turn, Segment&& segment) {
+void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
   ++segments_in_;
   if (segment.payload_length != 0) ++data_segments_in_;
   constexpr std::uint8_t kSynFin = flag::kSyn | flag::kFin, kSynRst = flag::kSyn | flag::kRst;
@@ -42,13 +42,13 @@ void Connection::input(packet::Turn& turn, Segment&& segment) {
   } else if (state_ == State::TimeWait) {
     input_time_wait(turn, segment);
   } else {
-    input_open(turn, segment);
+    input_open(turn, segment, more);
   }
   // Where a step ended the segment without naming a reason, it was used up.
   end_payload(turn, segment);
 }
 
-void Connection::input_open(packet::Turn& turn, Segment& segment) {
+void Connection::input_open(packet::Turn& turn, Segment& segment, bool more) {
   if (check_timestamp(turn, segment) == Judged::GoOn &&
       check_sequence(turn, segment) == Judged::GoOn && check_reset(turn, segment) == Judged::GoOn &&
       check_syn(turn, segment) == Judged::GoOn) {
@@ -59,7 +59,7 @@ void Connection::input_open(packet::Turn& turn, Segment& segment) {
       input_fin(turn);
     }
   }
-  if (state_ != State::Closed) output(turn);
+  if (state_ != State::Closed && (!more || ack_.now())) output(turn);
 }
 
 // PAWS: an old timestamp means an old segment. RST is exempt; so is what comes after so long a

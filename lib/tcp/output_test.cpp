@@ -336,13 +336,13 @@ TEST_F(Output, UserTimeoutEndsItEarlier) {
   EXPECT_EQ(tcp().state(), State::Closed);
 }
 
-TEST_F(Output, KeepAliveIsOffUnlessAskedFor) {
+TEST_F(Output, MUST25_KeepAliveIsOffUnlessAskedFor) {
   established();
   pass(Duration::seconds(24 * 3600));
   expect_nothing();
 }
 
-TEST_F(Output, MUST25_KeepAliveProbesAfterIdleAndGivesUpAfterManyOnly) {
+TEST_F(Output, MUST26_KeepAliveProbesAfterIdleAndGivesUpAfterManyOnly) {
   side_.options.keep_alive = true;
   side_.options.keep_idle = 60;
   side_.options.keep_interval = 10;
@@ -364,7 +364,16 @@ TEST_F(Output, MUST25_KeepAliveProbesAfterIdleAndGivesUpAfterManyOnly) {
   EXPECT_EQ(tcp().error(), ETIMEDOUT);
 }
 
-TEST_F(Output, MUST29_AKeepAliveOfThePeerIsAnswered) {
+TEST_F(Output, MUST28_KeepAliveWaitsTwoHoursByDefault) {
+  side_.options.keep_alive = true;
+  established();
+  pass(Duration::seconds(2 * 3600 - 1));
+  expect_nothing();
+  pass(Duration::seconds(1000));
+  EXPECT_EQ(out(), (Out{kA, -1, 0, 0}));
+}
+
+TEST_F(Output, AKeepAliveOfThePeerIsAnswered) {
   established();
   in({.seq = -1});
   EXPECT_EQ(out(), (Out{kA, 0, 0, 0}));

@@ -48,7 +48,7 @@ TEST_F(Path, B8_AnErrorAboutWhatIsNotInFlightIsIgnored) {
   EXPECT_EQ(count(Count::OutOfWindowIcmps), 10u);
 }
 
-TEST_F(Path, MUST56_AHardErrorEndsConnectingASoftOneDoesNot) {
+TEST_F(Path, SHLD26_AHardErrorEndsConnectingASoftOneDoesNot) {
   connecting();
   error(-1, EHOSTUNREACH);
   EXPECT_EQ(tcp().state(), State::SynSent);

@@ -121,6 +121,18 @@ TEST_F(Receive, MUST40_EverySecondFullSegmentIsAcknowledgedAtOnce) {
   EXPECT_EQ(out().ack, at + 2920);
 }
 
+TEST_F(Receive, MUST59_SegmentsOfOneBurstAreAcknowledgedTogether) {
+  established();
+  for (int i = 0; i < 10; ++i)
+    in({.seq = i * 1460, .bytes = 1460}, i < 9);
+  EXPECT_EQ(out(), (Out{kA, 0, 14600, 0}));
+  expect_nothing();
+  // But each segment beyond a hole is told of (RFC 5681 4.2).
+  for (int i = 0; i < 3; ++i)
+    in({.seq = 20000 + i * 100, .bytes = 100}, i < 2);
+  EXPECT_EQ(waiting(), 3u);
+}
+
 TEST_F(Receive, MUST40_ADelayedAckComesWithinHalfASecond) {
   established();
   std::int64_t at = 0;

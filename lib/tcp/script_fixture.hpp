@@ -110,7 +110,7 @@ class ScriptFixture : public ConnectionFixture {
     (void)tcp().take_events();
   }
 
-  void in(const In& segment) {
+  void in(const In& segment, bool more = false) {
     Wire wire;
     wire.head.flags = segment.flags;
     wire.head.seq = Seq(kPeer) + static_cast<std::uint32_t>(segment.seq);
@@ -123,7 +123,7 @@ class ScriptFixture : public ConnectionFixture {
     for (std::uint32_t i = 0; i < segment.bytes; ++i)
       wire.data.push_back(pattern(static_cast<std::uint64_t>(first + i)));
     packet::Turn now = turn();
-    tcp().input(now, arrived(wire));
+    tcp().input(now, arrived(wire), more);
   }
 
   std::size_t waiting() const { return side_.sent.size(); }

@@ -2,6 +2,7 @@
 """The checks of scripts/check that read text. Each returns a list of faults, empty when all is well."""
 import re
 import subprocess
+import tomllib
 
 from sources import ROOT, files, functions, is_cpp, is_python, is_shell
 
@@ -117,3 +118,23 @@ def check_docs():
     """generated pages are up to date"""
     run = subprocess.run(['scripts/generate_docs.py', '--check'], cwd=ROOT, capture_output=True, text=True)
     return run.stdout.splitlines() + run.stderr.splitlines()
+
+
+def check_musts():
+    """every MUST of RFC 9293 names a test that exists, or says why not"""
+    with open(ROOT / 'docs/rfc9293.toml', 'rb') as file:
+        rows = tomllib.load(file)['requirement']
+    test = re.compile(r'^TEST(?:_[FP])?\((\w+),\s*(\w+)\)', re.MULTILINE)
+    known = {f'{suite}.{name}' for path in files() if path.name.endswith('_test.cpp')
+             for suite, name in test.findall((ROOT / path).read_text())}
+    faults = [f'docs/rfc9293.toml:1: MUST-{number} stands {count} times'
+              for number in range(1, 70)
+              if (count := sum(row['label'] == f'MUST-{number}' for row in rows)) != 1]
+    for row in rows:
+        named = row.get('tests', [])
+        faults += [f'docs/rfc9293.toml:1: {row["label"]}: no test {name}' for name in named if name not in known]
+        if row['status'] == 'met' and not named:
+            faults.append(f'docs/rfc9293.toml:1: {row["label"]}: met, but no test is named')
+        if row['status'] != 'met' and not row.get('why'):
+            faults.append(f'docs/rfc9293.toml:1: {row["label"]}: does not say why')
+    return faults
