@@ -33,12 +33,16 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
-    device->prepare(turn, burst);
+    std::uint64_t bytes = device->prepare(turn, burst);
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);
     turn.ledger.sent.add(taken);
-    if (!burst.empty()) [[unlikely]]
+    if (!burst.empty()) [[unlikely]] {
+      bytes -= burst.bytes();
       drop_all(turn, burst, Drop::TxRingFull);
+    }
+    device->counters(queue_).tx_packets.add(taken);
+    device->counters(queue_).tx_bytes.add(bytes);
   }
   if (taken != offered) device->counters(queue_).tx_dropped.add(offered - taken);
 }

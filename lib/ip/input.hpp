@@ -35,7 +35,8 @@ class Input {
 
  private:
   bool common(packet::PacketRef packet) const;
-  bool common_padded(packet::PacketRef packet) const;
+  unsigned take_common(const packet::Burst& burst, unsigned first, Ipv4Address* destinations) const;
+  void sort(packet::Turn& turn, packet::Burst& burst, unsigned first, Ipv4Address* destinations);
   bool check(packet::Turn& turn, packet::Packet& packet);
   bool check_header(packet::Turn& turn, packet::Packet& packet);
   bool check_addresses(packet::Turn& turn, packet::Packet& packet);

@@ -32,10 +32,33 @@ class EthernetInput {
     packet::Stage stage;
   };
   unsigned find(be16 ethertype) const;
+  void sort(packet::Turn& turn, device::Device& device, packet::Burst& burst, unsigned first);
   unsigned sort_out(packet::Turn& turn, device::Device& device, packet::Packet& frame);
 
   std::array<Handler, kMaxHandlers> handlers_{};
   unsigned count_ = 0;
+};
+
+// A header in registers, to be written many times.
+class HeaderWords {
+ public:
+  explicit HeaderWords(const wire::EthernetHeader& header) {
+    const auto* const from = reinterpret_cast<const std::byte*>(&header);
+    std::memcpy(&first_, from, sizeof first_);
+    std::memcpy(&second_, from + 8, sizeof second_);
+    std::memcpy(&third_, from + 12, sizeof third_);
+  }
+  void write(std::byte* to) const {
+    std::memcpy(to, &first_, sizeof first_);
+    std::memcpy(to + 8, &second_, sizeof second_);
+    std::memcpy(to + 12, &third_, sizeof third_);
+  }
+
+ private:
+  std::uint64_t first_;
+  std::uint32_t second_;
+  std::uint16_t third_;
+  static_assert(sizeof(wire::EthernetHeader) == 14);
 };
 
 // The way out: puts a link header in front of a network packet and gives it to the transmitter.
@@ -60,15 +83,16 @@ class EthernetOutput {
   void send_all(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
                 packet::Burst& burst, unsigned first, unsigned last) {
     unsigned begin = first;
+    const HeaderWords words(header);
     for (unsigned i = first; i < last; ++i) {
-      std::byte* const room = burst[i].push(sizeof header);
-      if (room == nullptr) [[unlikely]] {
+      const packet::PacketRef packet = burst[i];
+      if (packet.shared() || packet.data_offset() < sizeof header) [[unlikely]] {
         transmitter_.send_all(turn, device, burst.slots() + begin, i - begin);
         send_without_room(turn, device, header, burst.take(i));
         begin = i + 1;
         continue;
       }
-      std::memcpy(room, &header, sizeof header);
+      words.write(packet.push_known(sizeof header));
     }
     transmitter_.send_all(turn, device, burst.slots() + begin, last - begin);
   }
