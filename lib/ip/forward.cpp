@@ -44,10 +44,12 @@ struct Row {
   // Writes the way into a packet that needs nothing else; false: look closer, nothing was changed.
   bool take(packet::PacketRef packet) const {
     constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
+    static_assert(static_cast<unsigned>(packet::LinkCast::Host) == 0);
     packet::Meta& meta = packet.meta();
     auto& header = *reinterpret_cast<Ipv4Header*>(packet.data());
     const std::uint32_t word = ttl_word(header);
-    if (packet.length() > mtu || (word & kTtlBits) <= 1 || (meta.flags & kUnusual) != 0 ||
+    if (packet.length() > mtu || (word & kTtlBits) <= 1 ||
+        (static_cast<unsigned>(meta.cast) | (meta.flags & kUnusual)) != 0 ||
         meta.input_device == device) [[unlikely]]
       return false;
     meta.hop = hop;
@@ -147,6 +149,11 @@ bool Forward::rare(Turn& turn, Packet& packet, const route::Route& route) {
     icmp_.refuse(turn, std::move(packet), error, packet::reason_of(why));
     return false;
   };
+  // RFC 1812 section 5.3.4: nothing that came as a link-layer broadcast or multicast is forwarded.
+  if (packet.meta().cast != packet::LinkCast::Host) {
+    turn.drop(std::move(packet), Drop::UnicastInBroadcast);
+    return false;
+  }
   const std::uint32_t policy = settings_.fib_multipath_hash_policy.load(std::memory_order_relaxed);
   const route::NextHop* const hop =
       route.choose(route.live_hops == 1 ? 0 : multipath_hash(packet, key_, policy));

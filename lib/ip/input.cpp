@@ -101,24 +101,18 @@ void Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinat
 // Decides for each packet whether it is for us, to be forwarded, or refused.
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const route::Route* routes[Burst::kCapacity];
-  look_up(burst, destinations, routes);
-  Burst local;
+  const bool uniform = look_up(burst, destinations, routes);
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
   const auto passes = [&](const route::Route* route) {
     return forwarding && route != nullptr && route->type == route::Type::Unicast;
   };
+  if (uniform && passes(routes[0])) [[likely]]
+    return forward_.forward(turn, burst, routes);
+  Burst local;
   const unsigned count = burst.size();
   unsigned kept = 0;
-  // Packets of one flow come in rows: what a route allows is looked at when it changes.
-  while (kept < count && passes(routes[kept])) {
-    const route::Route* const row = routes[kept];
-    const unsigned start = kept;
-    while (kept < count && routes[kept] == row && burst[kept].meta().cast == LinkCast::Host)
-      ++kept;
-    if (kept == start) break;
-  }
-  for (unsigned i = kept; i < count; ++i) {
-    if (passes(routes[i]) && burst[i].meta().cast == LinkCast::Host) {
+  for (unsigned i = 0; i < count; ++i) {
+    if (passes(routes[i])) {
       routes[kept] = routes[i];
       burst.keep(i, kept++);
     } else {
@@ -225,7 +219,7 @@ bool Input::check_reverse_path(Turn& turn, Packet& packet) {
   return good;
 }
 
-void Input::look_up(const Burst& burst, const Ipv4Address* destinations,
+bool Input::look_up(const Burst& burst, const Ipv4Address* destinations,
                     const route::Route** routes) const {
   if (!tables_.needs_key()) [[likely]]
     return tables_.lookup(destinations, burst.size(), routes);
@@ -237,6 +231,7 @@ void Input::look_up(const Burst& burst, const Ipv4Address* destinations,
                                           .input_device = burst[i].meta().input_device,
                                           .mark = burst[i].meta().mark});
   }
+  return false;
 }
 
 // Everything but a unicast packet to be forwarded.

@@ -43,7 +43,7 @@ class Input {
   bool check_options(packet::Turn& turn, packet::Packet& packet);
   bool check_reverse_path(packet::Turn& turn, packet::Packet& packet);
   void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations);
-  void look_up(const packet::Burst& burst, const Ipv4Address* destinations,
+  bool look_up(const packet::Burst& burst, const Ipv4Address* destinations,
                const route::Route** routes) const;
   void decide(packet::Turn& turn, packet::Packet&& packet, const route::Route* route,
               packet::Burst& local);

@@ -58,9 +58,62 @@ std::uint64_t destination_and_source_group(const void* frame) {
     if (!common) [[unlikely]]
       break;
     frame.meta().link_offset = frame.data_offset();
-    frame.pull(kHeader);
+    frame.pull_known(kHeader);
   }
   return i;
+}
+
+// A header in registers, to be written many times.
+class HeaderWords {
+ public:
+  explicit HeaderWords(const wire::EthernetHeader& header) {
+    const auto* const from = reinterpret_cast<const std::byte*>(&header);
+    std::memcpy(&first_, from, sizeof first_);
+    std::memcpy(&second_, from + 8, sizeof second_);
+    std::memcpy(&third_, from + 12, sizeof third_);
+  }
+  void write(std::byte* to) const {
+    std::memcpy(to, &first_, sizeof first_);
+    std::memcpy(to + 8, &second_, sizeof second_);
+    std::memcpy(to + 12, &third_, sizeof third_);
+  }
+
+ private:
+  std::uint64_t first_;
+  std::uint32_t second_;
+  std::uint16_t third_;
+  static_assert(sizeof(wire::EthernetHeader) == 14);
+};
+
+// A row of frames that got their header.
+struct Written {
+  unsigned end;  // of the row in its burst
+  bool plain;    // as device::Transmitter::send_all has it
+  std::uint64_t bytes;
+};
+
+// Writes the header in front of the packets from `first` on that have room for it.
+[[gnu::noinline]] Written write_headers(const Burst& burst, unsigned first, unsigned last,
+                                        const wire::EthernetHeader& header,
+                                        std::uint32_t longest_payload) {
+  constexpr std::uint32_t kShortest = wire::kEthernetMinFrame - kHeader;
+  const HeaderWords words(header);
+  const std::uint32_t span = longest_payload - kShortest;
+  std::uint64_t bytes = 0;
+  bool plain = true;
+  unsigned i = first;
+  for (; i < last; ++i) {
+    const PacketRef packet = burst[i];
+    if (packet.shared() || packet.data_offset() < kHeader) [[unlikely]]
+      break;
+    const std::uint32_t length = packet.length();
+    // A length below the shortest wraps to a huge one.
+    if (length - kShortest > span || packet.mbuf()->nb_segs != 1) [[unlikely]]
+      plain = false;
+    words.write(packet.push_known(kHeader));
+    bytes += length;
+  }
+  return {i, plain, bytes + std::uint64_t{i - first} * kHeader};
 }
 
 }  // namespace
@@ -137,6 +190,20 @@ void EthernetInput::sort(Turn& turn, device::Device& device, Burst& burst, unsig
   if (kept > 0) handlers_[0].stage(turn, burst);
   for (unsigned i = 1; i < count_; ++i) {
     if (!aside[i].empty()) handlers_[i].stage(turn, aside[i]);
+  }
+}
+
+void EthernetOutput::send_all(Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
+                              Burst& burst, unsigned first, unsigned last) {
+  const std::uint32_t longest = transmitter_.longest_payload(device);
+  for (unsigned begin = first; begin < last;) {
+    const Written row = write_headers(burst, begin, last, header, longest);
+    if (row.end > begin) {
+      transmitter_.send_all(turn, device, burst.slots() + begin, row.end - begin, row.plain,
+                            row.bytes);
+    }
+    begin = row.end;
+    if (begin < last) send_without_room(turn, device, header, burst.take(begin++));
   }
 }
 

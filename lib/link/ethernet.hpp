@@ -39,28 +39,6 @@ class EthernetInput {
   unsigned count_ = 0;
 };
 
-// A header in registers, to be written many times.
-class HeaderWords {
- public:
-  explicit HeaderWords(const wire::EthernetHeader& header) {
-    const auto* const from = reinterpret_cast<const std::byte*>(&header);
-    std::memcpy(&first_, from, sizeof first_);
-    std::memcpy(&second_, from + 8, sizeof second_);
-    std::memcpy(&third_, from + 12, sizeof third_);
-  }
-  void write(std::byte* to) const {
-    std::memcpy(to, &first_, sizeof first_);
-    std::memcpy(to + 8, &second_, sizeof second_);
-    std::memcpy(to + 12, &third_, sizeof third_);
-  }
-
- private:
-  std::uint64_t first_;
-  std::uint32_t second_;
-  std::uint16_t third_;
-  static_assert(sizeof(wire::EthernetHeader) == 14);
-};
-
 // The way out: puts a link header in front of a network packet and gives it to the transmitter.
 class EthernetOutput {
  public:
@@ -81,21 +59,7 @@ class EthernetOutput {
   // As `send` for the packets [first, last) of a burst, which all go to one neighbour; the burst
   // gives them up.
   void send_all(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
-                packet::Burst& burst, unsigned first, unsigned last) {
-    unsigned begin = first;
-    const HeaderWords words(header);
-    for (unsigned i = first; i < last; ++i) {
-      const packet::PacketRef packet = burst[i];
-      if (packet.shared() || packet.data_offset() < sizeof header) [[unlikely]] {
-        transmitter_.send_all(turn, device, burst.slots() + begin, i - begin);
-        send_without_room(turn, device, header, burst.take(i));
-        begin = i + 1;
-        continue;
-      }
-      words.write(packet.push_known(sizeof header));
-    }
-    transmitter_.send_all(turn, device, burst.slots() + begin, last - begin);
-  }
+                packet::Burst& burst, unsigned first, unsigned last);
 
  private:
   void send_without_room(packet::Turn& turn, std::uint16_t device,

@@ -44,8 +44,15 @@ void Resolver::output(Turn& turn, Burst& burst) {
     const std::uint16_t device = meta.output_device;
     unsigned last = first + 1;
     const Ipv4Address next_hop = meta.next_hop;
-    while (last < count && same_way(burst[last].meta(), device, next_hop))
-      ++last;
+    // The way through one gateway is told by one look.
+    const route::NextHop* const hop = meta.hop;
+    if (hop != nullptr && hop->gateway == next_hop && hop->device == device) {
+      while (last < count && burst[last].meta().hop == hop)
+        ++last;
+    } else {
+      while (last < count && same_way(burst[last].meta(), device, next_hop))
+        ++last;
+    }
     output_.send_all(turn, device, link.header, burst, first, last);
     first = last;
   }

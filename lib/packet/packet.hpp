@@ -124,6 +124,10 @@ class PacketRef {
   // Consumes `n` bytes at the front; they must lie in the first segment.
   void pull(std::uint32_t n) const {
     LINNET_CHECK_OP(n, <=, contiguous());
+    pull_known(n);
+  }
+  // As `pull` where the caller has seen that there are as many.
+  void pull_known(std::uint32_t n) const {
     mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + n);
     mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len - n);
     mbuf_->pkt_len -= n;
@@ -158,9 +162,15 @@ class PacketRef {
   void trim(std::uint32_t length) const;
 
   // Whether bytes may not be written because another packet shares them.
-  bool shared() const {
-    constexpr std::uint64_t kNotOurs = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-    return rte_mbuf_refcnt_read(mbuf_) > 1 || (mbuf_->ol_flags & kNotOurs) != 0;
+  bool shared() const { return rte_mbuf_refcnt_read(mbuf_) > 1 || attached(); }
+
+  // The data lies in another mbuf or outside of all; the two flags stand in the highest byte.
+  bool attached() const {
+    constexpr std::uint64_t kFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+    static_assert((kFlags >> 56 << 56) == kFlags && std::endian::native == std::endian::little);
+    std::uint8_t highest;
+    std::memcpy(&highest, reinterpret_cast<const char*>(&mbuf_->ol_flags) + 7, 1);
+    return (highest & (kFlags >> 56)) != 0;
   }
 
   // One segment that nobody shares, by one look at the mbuf's `refcnt` and `nb_segs`, which lie
@@ -171,8 +181,7 @@ class PacketRef {
                   offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, data_off) + 4);
     std::uint64_t fields;
     std::memcpy(&fields, &mbuf_->data_off, sizeof fields);
-    return (fields & kMask) == kOne &&
-           (mbuf_->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) == 0;
+    return (fields & kMask) == kOne && !attached();
   }
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().

@@ -58,6 +58,10 @@ class Fib4 {
   std::uint32_t lookup(Ipv4Address destination) const;
   // `count` at most kBurst.
   void lookup(const Ipv4Address* destinations, unsigned count, std::uint32_t* values) const;
+  // As above: calls `take(i, value)` for each in order; where some need a look below the root, it
+  // calls it for all a second time, and the first time may have said 0.
+  template <typename Take>
+  void lookup(const Ipv4Address* destinations, unsigned count, Take&& take) const;
 
  private:
   void lookup_below(const Ipv4Address* destinations, unsigned count, std::uint32_t* values) const;
@@ -104,16 +108,26 @@ inline std::uint32_t Fib4::lookup(Ipv4Address destination) const {
 }
 
 // Ply by ply over the whole burst, so that the cache misses of one ply overlap.
-inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
-                         std::uint32_t* values) const {
+template <typename Take>
+void Fib4::lookup(const Ipv4Address* destinations, unsigned count, Take&& take) const {
+  std::uint32_t values[kBurst];
   const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
   std::uint32_t any = 0;
   for (unsigned i = 0; i < count; ++i) {
     const std::uint32_t entry = root_[destinations[i].host() >> 16].load(std::memory_order_acquire);
-    values[i] = entry != 0 ? entry : fallback;
     any |= entry;
+    values[i] = entry != 0 ? entry : fallback;
+    take(i, entry & kChunkFlag ? 0 : values[i]);
   }
-  if (any & kChunkFlag) lookup_below(destinations, count, values);
+  if ((any & kChunkFlag) == 0) return;
+  lookup_below(destinations, count, values);
+  for (unsigned i = 0; i < count; ++i)
+    take(i, values[i]);
+}
+
+inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
+                         std::uint32_t* values) const {
+  lookup(destinations, count, [values](unsigned i, std::uint32_t value) { values[i] = value; });
 }
 
 }  // namespace linnet::table
