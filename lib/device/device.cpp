@@ -33,6 +33,10 @@ Result<> Device::set_all_multicast(bool on) {
   return Ok{};
 }
 
+std::uint64_t Device::prepare(packet::Turn& /*turn*/, packet::Burst& burst) {
+  return burst.bytes();
+}
+
 Statistics Device::statistics() const {
   Statistics sum;
   for (const QueueCounters& queue : counters_) {

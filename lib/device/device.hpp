@@ -84,11 +84,13 @@ class Device {
   // Data path, lane's own queue. `receive` appends up to `burst.room()` frames (data() at the
   // Ethernet header, or at the IP header where there is no link layer; Meta reset, input_device
   // set), counts them in the queue's counters, and returns how many. `transmit` takes frames from
-  // the front and returns how many it took; the rest stays. `prepare` comes before the first
-  // `transmit` of a burst: it makes the frames such as the device can send (padded, in one piece)
-  // and drops by name those it never can.
+  // the front and returns how many it took; the rest stays; who calls it counts them.
+  // `prepare` comes before the first `transmit` of a burst whose frames are not all known to be
+  // plain (one segment, no shorter and no longer than frames may be): it makes the frames such as
+  // the device can send (padded, in one piece), drops by name those it never can, and returns the
+  // bytes of what is left in the burst.
   virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
-  virtual void prepare(packet::Turn& /*turn*/, packet::Burst& /*burst*/) {}
+  virtual std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst);
   virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;
 
   // Sleeping: a descriptor that becomes readable when `queue` has frames, -1 where the device has

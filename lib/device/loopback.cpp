@@ -22,8 +22,7 @@ unsigned Loopback::receive(unsigned queue, packet::Burst& burst) {
   std::uint64_t bytes = 0;
   while (count < ring.size() && !burst.full()) {
     packet::Packet frame = ring.take(count++);
-    frame.reset_meta();
-    frame.meta().input_device = index();
+    frame.reset_meta(index());
     frame.meta().flags = packet::Meta::kLooped;
     bytes += frame.length();
     burst.push(std::move(frame));
@@ -37,15 +36,9 @@ unsigned Loopback::receive(unsigned queue, packet::Burst& burst) {
 unsigned Loopback::transmit(unsigned queue, packet::Burst& burst) {
   packet::Burst& ring = rings_[queue];
   unsigned count = 0;
-  std::uint64_t bytes = 0;
-  while (count < burst.size() && !ring.full()) {
-    packet::Packet frame = burst.take(count++);
-    bytes += frame.length();
-    ring.push(std::move(frame));
-  }
+  while (count < burst.size() && !ring.full())
+    ring.push(burst.take(count++));
   burst.remove_front(count);
-  counters(queue).tx_packets.add(count);
-  counters(queue).tx_bytes.add(bytes);
   return count;
 }
 

@@ -44,8 +44,7 @@ unsigned MemoryPort::receive(unsigned queue, packet::Burst& burst) {
   while (!inbound_.empty() && !burst.full()) {
     packet::Packet frame = std::move(inbound_.front());
     inbound_.pop_front();
-    frame.reset_meta();
-    frame.meta().input_device = index();
+    frame.reset_meta(index());
     bytes += frame.length();
     burst.push(std::move(frame));
     ++count;
@@ -55,17 +54,11 @@ unsigned MemoryPort::receive(unsigned queue, packet::Burst& burst) {
   return count;
 }
 
-unsigned MemoryPort::transmit(unsigned queue, packet::Burst& burst) {
+unsigned MemoryPort::transmit(unsigned /*queue*/, packet::Burst& burst) {
   unsigned count = 0;
-  std::uint64_t bytes = 0;
-  while (count < burst.size() && outbound_.size() < ring_size_) {
-    packet::Packet frame = burst.take(count++);
-    bytes += frame.length();
-    outbound_.push_back(Sent{std::move(frame), now_});
-  }
+  while (count < burst.size() && outbound_.size() < ring_size_)
+    outbound_.push_back(Sent{burst.take(count++), now_});
   burst.remove_front(count);
-  counters(queue).tx_packets.add(count);
-  counters(queue).tx_bytes.add(bytes);
   return count;
 }
 

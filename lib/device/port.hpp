@@ -53,7 +53,7 @@ class Port final : public Device {
   std::string driver() const override { return driver_; }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
-  void prepare(packet::Turn& turn, packet::Burst& burst) override;
+  std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst) override;
   unsigned transmit(unsigned queue, packet::Burst& burst) override;
   int receive_wakeup_fd(unsigned queue) override;
   bool arm_receive_wakeup(unsigned queue, bool on) override;

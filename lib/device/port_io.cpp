@@ -15,13 +15,6 @@ using packet::Turn;
 
 constexpr std::uint32_t kLongestHeader = sizeof(wire::EthernetHeader) + 4;  // with a VLAN tag
 
-std::uint64_t bytes_of(rte_mbuf* const* frames, unsigned count) {
-  std::uint64_t bytes = 0;
-  for (unsigned i = 0; i < count; ++i)
-    bytes += frames[i]->pkt_len;
-  return bytes;
-}
-
 }  // namespace
 
 Port::SharedQueue::~SharedQueue() {
@@ -42,11 +35,10 @@ unsigned Port::receive(unsigned queue, Burst& burst) {
   const unsigned count = rte_eth_rx_burst(port(), static_cast<std::uint16_t>(queue), frames,
                                           static_cast<std::uint16_t>(burst.room()));
   if (count == 0) return 0;
-  packet::Meta fresh{};
-  fresh.input_device = index();
+  const std::uint16_t device = index();
   std::uint64_t bytes = 0;
   for (unsigned i = 0; i < count; ++i) {
-    *static_cast<packet::Meta*>(rte_mbuf_to_priv(frames[i])) = fresh;
+    packet::PacketRef(frames[i]).reset_meta(device);
     bytes += frames[i]->pkt_len;
   }
   burst.set_size(burst.size() + count);
@@ -70,7 +62,7 @@ void Port::discard_stale(std::uint16_t queue) {
   }
 }
 
-void Port::prepare(Turn& turn, Burst& burst) {
+std::uint64_t Port::prepare(Turn& turn, Burst& burst) {
   const std::uint32_t longest = mtu() + kLongestHeader;
   const unsigned segments = max_segments_;
   const auto sendable = [&](const rte_mbuf* frame) {
@@ -79,11 +71,12 @@ void Port::prepare(Turn& turn, Burst& burst) {
            frame->nb_segs <= segments;
   };
   const unsigned count = burst.size();
+  std::uint64_t bytes = 0;
   unsigned good = 0;
-  while (good < count && sendable(burst.peek(good)))
-    ++good;
+  for (; good < count && sendable(burst.peek(good)); ++good)
+    bytes += burst.peek(good)->pkt_len;
   if (good == count) [[likely]]
-    return;
+    return bytes;
   // The rest is looked at one by one; what can be sent closes up behind the good ones.
   burst.set_size(good);
   for (unsigned i = good; i < count; ++i) {
@@ -96,6 +89,7 @@ void Port::prepare(Turn& turn, Burst& burst) {
       make_sendable(turn, burst, std::move(frame));
     }
   }
+  return burst.bytes();
 }
 
 // Drivers of virtual ports send a frame as it is: what pads it must be zeros and not what lay in
@@ -121,16 +115,12 @@ void Port::make_sendable(Turn& turn, Burst& burst, Packet&& frame) {
 }
 
 unsigned Port::transmit(unsigned queue, Burst& burst) {
-  const unsigned offered = burst.size();
-  std::uint64_t bytes = bytes_of(burst.slots(), offered);
-  const unsigned sent = queue < queues_
-                            ? rte_eth_tx_burst(port(), static_cast<std::uint16_t>(queue),
-                                               burst.slots(), static_cast<std::uint16_t>(offered))
-                            : hand_over(queue, burst);
-  if (sent < offered) bytes -= bytes_of(burst.slots() + sent, offered - sent);
+  const auto offered = static_cast<std::uint16_t>(burst.size());
+  const unsigned sent =
+      queue < queues_
+          ? rte_eth_tx_burst(port(), static_cast<std::uint16_t>(queue), burst.slots(), offered)
+          : hand_over(queue, burst);
   burst.remove_front(sent);
-  counters(queue).tx_packets.add(sent);
-  counters(queue).tx_bytes.add(bytes);
   return sent;
 }
 

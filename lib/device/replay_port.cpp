@@ -74,16 +74,12 @@ unsigned ReplayPort::receive(unsigned queue, Burst& burst) {
   return 1;
 }
 
-unsigned ReplayPort::transmit(unsigned queue, Burst& burst) {
+unsigned ReplayPort::transmit(unsigned /*queue*/, Burst& burst) {
   const unsigned count = burst.size();
-  std::uint64_t bytes = 0;
   burst.drain([&](Packet&& frame) {
-    bytes += frame.length();
     writer_.write(stamp_ns_, frame);
     rte_pktmbuf_free(frame.release());
   });
-  counters(queue).tx_packets.add(count);
-  counters(queue).tx_bytes.add(bytes);
   return count;
 }
 

@@ -43,7 +43,9 @@ class ReplayPort final : public Device {
   std::string driver() const override { return port_->driver(); }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
-  void prepare(packet::Turn& turn, packet::Burst& burst) override { port_->prepare(turn, burst); }
+  std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst) override {
+    return port_->prepare(turn, burst);
+  }
   unsigned transmit(unsigned queue, packet::Burst& burst) override;
 
  private:

@@ -2,6 +2,7 @@
 #include "device/transmitter.hpp"
 
 #include <bit>
+#include <utility>
 
 namespace linnet::device {
 namespace {
@@ -23,7 +24,10 @@ void Transmitter::flush(packet::Turn& turn) {
 
 void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   dirty_ &= ~(std::uint64_t{1} << index);
-  packet::Burst& burst = waiting_[index];
+  Waiting& waiting = waiting_[index];
+  packet::Burst& burst = waiting.burst;
+  const bool plain = std::exchange(waiting.plain, true);
+  std::uint64_t bytes = std::exchange(waiting.bytes, 0);
   Device* const device = devices_.at(index);
   if (device == nullptr) return drop_all(turn, burst, Drop::NoSuchDevice);
   const unsigned offered = burst.size();
@@ -33,12 +37,16 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
-    device->prepare(turn, burst);
+    if (!plain) bytes = device->prepare(turn, burst);
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);
     turn.ledger.sent.add(taken);
-    if (!burst.empty()) [[unlikely]]
+    if (!burst.empty()) [[unlikely]] {
+      bytes -= burst.bytes();
       drop_all(turn, burst, Drop::TxRingFull);
+    }
+    device->counters(queue_).tx_packets.add(taken);
+    device->counters(queue_).tx_bytes.add(bytes);
   }
   if (taken != offered) device->counters(queue_).tx_dropped.add(offered - taken);
 }

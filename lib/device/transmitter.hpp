@@ -26,36 +26,43 @@ class Transmitter {
       turn.drop(std::move(frame), Drop::NoSuchDevice);
       return;
     }
-    packet::Burst& burst = waiting_[device];
-    burst.push(std::move(frame));
+    Waiting& waiting = waiting_[device];
+    waiting.burst.push(std::move(frame));
+    waiting.plain = false;
     dirty_ |= std::uint64_t{1} << device;
-    if (burst.full()) flush_device(turn, device);
+    if (waiting.burst.full()) flush_device(turn, device);
   }
-  // As `send` for `count` frames in a row, whose owner gives them up; `device` exists.
-  void send_all(packet::Turn& turn, std::uint16_t device, rte_mbuf* const* frames, unsigned count) {
-    packet::Burst& burst = waiting_[device];
-    dirty_ |= std::uint64_t{1} << device;
-    while (count > burst.room()) {
-      const unsigned part = burst.room();
-      burst.append(frames, part);
-      frames += part;
-      count -= part;
+  // As `send` for `count` frames in a row, at most a burst, whose owner gives them up; `device`
+  // exists. `plain`: each is one segment, no shorter than an Ethernet frame may be, with a payload
+  // of at most longest_payload(): such as every device can send it. `bytes`: their lengths added
+  // up.
+  void send_all(packet::Turn& turn, std::uint16_t device, rte_mbuf* const* frames, unsigned count,
+                bool plain, std::uint64_t bytes) {
+    Waiting& waiting = waiting_[device];
+    if (count > waiting.burst.room()) [[unlikely]]
       flush_device(turn, device);
-      dirty_ |= std::uint64_t{1} << device;
-    }
-    burst.append(frames, count);
-    if (burst.full()) flush_device(turn, device);
+    waiting.burst.append(frames, count);
+    waiting.plain &= plain;
+    waiting.bytes += bytes;
+    dirty_ |= std::uint64_t{1} << device;
+    if (waiting.burst.full()) flush_device(turn, device);
   }
+  std::uint32_t longest_payload(std::uint16_t device) const { return devices_.at(device)->mtu(); }
   // Hands everything that gathered to the drivers.
   void flush(packet::Turn& turn);
 
  private:
+  struct Waiting {
+    packet::Burst burst;
+    std::uint64_t bytes = 0;
+    bool plain = true;  // all frames are, and `bytes` are theirs
+  };
   void flush_device(packet::Turn& turn, unsigned device);
 
   const DeviceTable& devices_;
   const unsigned queue_;
   std::uint64_t dirty_ = 0;  // a bit for each device with frames waiting
-  std::array<packet::Burst, kMaxDevices> waiting_;
+  std::array<Waiting, kMaxDevices> waiting_;
 };
 
 }  // namespace linnet::device

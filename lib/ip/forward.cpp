@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip/forward.hpp"
 
+#include <cstddef>
+#include <cstring>
+
 #include "base/checksum.hpp"
 #include "ip/options.hpp"
 #include "wire/ipv4.hpp"
@@ -12,17 +15,60 @@ using packet::Packet;
 using packet::Turn;
 using wire::Ipv4Header;
 
-// Time to live and checksum in one step: the field is the high byte of a word, so the checksum
-// grows by 0x0100 with an end-around carry (RFC 1141; Linux: ip_decrease_ttl).
+// Time to live, protocol and checksum of a header as one word: the time to live is its low byte,
+// the checksum its high half.
+constexpr std::uint32_t kTtlBits = 0xff;
+inline std::uint32_t ttl_word(const Ipv4Header& header) {
+  static_assert(offsetof(Ipv4Header, ttl) == 8 && offsetof(Ipv4Header, checksum) == 10);
+  std::uint32_t word;
+  std::memcpy(&word, &header.ttl, sizeof word);
+  return word;
+}
+// One hop less (RFC 1141; Linux: ip_decrease_ttl): the time to live is the high byte of a summed
+// word, so the checksum grows by 0x0100, which is 1 in its high half, with an end-around carry. The
+// borrow-free subtraction of 1 and the addition of 0x10000 are one addition.
+inline void decrease_ttl(Ipv4Header& header, std::uint32_t word) {
+  const std::uint32_t carry = word >= 0xfffe0000u ? 0x10000u : 0;
+  word += 0xffff + carry;
+  std::memcpy(&header.ttl, &word, sizeof word);
+}
 inline void decrease_ttl(Ipv4Header& header) {
-  std::uint32_t sum = header.checksum.raw();
-  sum += be16(0x0100).raw();
-  header.checksum = be16::from_raw(static_cast<std::uint16_t>(sum + (sum >= 0xffff ? 1 : 0)));
-  --header.ttl;
+  decrease_ttl(header, ttl_word(header));
 }
 
-inline void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
-                    std::uint32_t mtu) {
+// A route with one live hop, in registers for all packets of a row that take it.
+struct Row {
+  Row(const route::Route& of, std::uint32_t way_mtu)
+      : hop(of.hops), mtu(way_mtu), gateway(hop->gateway), device(hop->device) {}
+
+  // Writes the way into a packet that needs nothing else; false: look closer, nothing was changed.
+  bool take(packet::PacketRef packet) const {
+    constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
+    static_assert(static_cast<unsigned>(packet::LinkCast::Host) == 0);
+    packet::Meta& meta = packet.meta();
+    auto& header = *reinterpret_cast<Ipv4Header*>(packet.data());
+    const std::uint32_t word = ttl_word(header);
+    if (packet.length() > mtu || (word & kTtlBits) <= 1 ||
+        (static_cast<unsigned>(meta.cast) | (meta.flags & kUnusual)) != 0 ||
+        meta.input_device == device) [[unlikely]]
+      return false;
+    meta.hop = hop;
+    meta.output_device = device;
+    meta.path_mtu = static_cast<std::uint16_t>(mtu);
+    meta.flags |= packet::Meta::kForwarded;
+    meta.next_hop = gateway.is_any() ? header.destination : gateway;
+    decrease_ttl(header, word);
+    return true;
+  }
+
+  const route::NextHop* hop;
+  std::uint32_t mtu;
+  Ipv4Address gateway;
+  std::uint16_t device;
+};
+
+void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
+             std::uint32_t mtu) {
   meta.hop = &hop;
   meta.output_device = hop.device;
   meta.next_hop = hop.gateway.is_any() ? header.destination : hop.gateway;
@@ -47,33 +93,42 @@ std::uint32_t multipath_hash(packet::PacketRef packet, const SipKey& key, std::u
   return static_cast<std::uint32_t>(siphash13(key, addresses, ports));
 }
 
+// Sends packets from `first` on their way while each takes the one live hop of the first one's
+// route and needs nothing else; returns where they end.
+[[gnu::noinline]] unsigned Forward::take_row(const packet::Burst& burst,
+                                             const route::Route* const* routes,
+                                             unsigned first) const {
+  const route::Route* const route = routes[first];
+  if (route->live_hops != 1) return first;
+  const Row row(*route, way_mtu(*route, *route->hops));
+  const unsigned count = burst.size();
+  unsigned i = first;
+  while (i < count && routes[i] == route && row.take(burst[i]))
+    ++i;
+  return i;
+}
+
 void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* const* routes) {
   const unsigned count = burst.size();
   unsigned kept = 0;
-  const route::Route* route = nullptr;
-  std::uint32_t mtu = 0;  // of `route`'s way, 0 where it has not the one live hop
   bool any_rare = false;
-  for (unsigned i = 0; i < count; ++i) {
-    const packet::PacketRef packet = burst[i];
-    if (routes[i] != route) {
-      route = routes[i];
-      mtu = route->live_hops == 1 ? way_mtu(*route, *route->hops) : 0;
+  for (unsigned i = 0; i < count;) {
+    const unsigned start = i;
+    const unsigned end = take_row(burst, routes, start);
+    if (kept == i) {
+      kept = i = end;
+    } else {
+      while (i < end)
+        burst.keep(i++, kept++);
     }
-    packet::Meta& meta = packet.meta();
-    auto& header = *reinterpret_cast<Ipv4Header*>(packet.data());
-    constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
-    if (packet.length() <= mtu && header.ttl > 1 && (meta.flags & kUnusual) == 0 &&
-        meta.input_device != route->hops->device) [[likely]] {
-      set_way(meta, header, *route->hops, mtu);
-      decrease_ttl(header);
-      burst.keep(i, kept++);
-      continue;
-    }
+    if (i == count) break;
+    if (i > start && routes[i] != routes[start]) continue;  // the next row
     any_rare = true;
     Packet taken = burst.take(i);
-    if (!rare(turn, taken, *route)) continue;
-    decrease_ttl(*taken.header<Ipv4Header>());
-    burst.keep(std::move(taken), kept++);
+    if (rare(turn, taken, *routes[i++])) {
+      decrease_ttl(*taken.header<Ipv4Header>());
+      burst.keep(std::move(taken), kept++);
+    }
   }
   burst.set_size(kept);
   // Packets in need of fragmentation are among the rare ones, and hooks can make others.
@@ -94,6 +149,11 @@ bool Forward::rare(Turn& turn, Packet& packet, const route::Route& route) {
     icmp_.refuse(turn, std::move(packet), error, packet::reason_of(why));
     return false;
   };
+  // RFC 1812 section 5.3.4: nothing that came as a link-layer broadcast or multicast is forwarded.
+  if (packet.meta().cast != packet::LinkCast::Host) {
+    turn.drop(std::move(packet), Drop::UnicastInBroadcast);
+    return false;
+  }
   const std::uint32_t policy = settings_.fib_multipath_hash_policy.load(std::memory_order_relaxed);
   const route::NextHop* const hop =
       route.choose(route.live_hops == 1 ? 0 : multipath_hash(packet, key_, policy));

@@ -35,6 +35,8 @@ class Forward {
   void forward(packet::Turn& turn, packet::Burst& burst, const route::Route* const* routes);
 
  private:
+  unsigned take_row(const packet::Burst& burst, const route::Route* const* routes,
+                    unsigned first) const;
   std::uint32_t way_mtu(const route::Route& route, const route::NextHop& hop) const;
   bool rare(packet::Turn& turn, packet::Packet& packet, const route::Route& route);
   bool options(packet::Turn& turn, packet::Packet& packet, std::uint16_t output_device);

@@ -17,81 +17,102 @@ using packet::PacketRef;
 using packet::Turn;
 using wire::Ipv4Header;
 
-// The packet that needs no closer look: 20 bytes of header in one piece, checksum right, exactly as
-// long as it says, and neither address doubtful. The link layer hands up no packet whose first
-// segment is shared.
-inline bool Input::common(PacketRef packet) const {
+namespace {
+
+// Room for a burst's destinations that is not zeroed first.
+union Destinations {
+  Destinations() {}  // NOLINT: the slots are made as they are filled
+  Ipv4Address slots[Burst::kCapacity];
+};
+
+// Takes link padding off. False: the packet is not as long as it says.
+[[gnu::noinline]] bool trim_padding(PacketRef packet, std::uint32_t total) {
+  if (total < sizeof(Ipv4Header) || total > packet.length()) return false;
+  packet.trim(total);
+  return true;
+}
+
+}  // namespace
+
+// The packet that needs no closer look: 20 bytes of header in one piece, checksum right, as long as
+// it says (padding behind it is taken off), and neither address doubtful. The link layer hands up
+// no packet whose first segment is shared.
+[[gnu::always_inline]] inline bool Input::common(PacketRef packet) const {
   const auto* const header = reinterpret_cast<const Ipv4Header*>(packet.data());
   if (packet.contiguous() < sizeof(Ipv4Header)) [[unlikely]]
     return false;
   const unsigned facts = octet_facts(header->source) | octet_facts(header->destination);
-  return header->version_ihl == 0x45 && ipv4_header_good20(header) &&
-         header->total_length.host() == packet.length() && facts == 0 &&
-         !addresses_.may_be_ours(header->source);
+  if (header->version_ihl != 0x45 || !ipv4_header_good20(header) || facts != 0 ||
+      addresses_.may_be_ours(header->source)) [[unlikely]]
+    return false;
+  const std::uint32_t total = header->total_length.host();
+  return total == packet.length() || trim_padding(packet, total);
 }
 
-// The same for a packet with link padding behind it, which is taken off.
-bool Input::common_padded(PacketRef packet) const {
-  const auto* const header = packet.header<Ipv4Header>();
-  if (header == nullptr) return false;
-  const std::uint32_t total = header->total_length.host();
-  if (header->version_ihl != 0x45 || !ipv4_header_good20(header) || total < sizeof(Ipv4Header) ||
-      total >= packet.length()) {
-    return false;
+// Notes the destinations of the common packets from `first` on and returns where they end.
+[[gnu::noinline]] unsigned Input::take_common(const Burst& burst, unsigned first,
+                                              Ipv4Address* destinations) const {
+  const unsigned count = burst.size();
+  unsigned i = first;
+  for (; i < count && common(burst[i]); ++i) {
+    const PacketRef packet = burst[i];
+    packet.meta().network_offset = packet.data_offset();
+    destinations[i] = reinterpret_cast<const Ipv4Header*>(packet.data())->destination;
   }
-  packet.trim(total);
-  return common(packet);
+  return i;
 }
 
 void Input::input(Turn& turn, Burst& burst) {
-  Ipv4Address destinations[Burst::kCapacity];
-  const bool reverse_path = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
-  const unsigned count = burst.size();
-  unsigned kept = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    const PacketRef packet = burst[i];
-    if (!reverse_path && (common(packet) || common_padded(packet))) [[likely]] {
-      packet.meta().network_offset = packet.data_offset();
-      destinations[kept] = reinterpret_cast<const Ipv4Header*>(packet.data())->destination;
-      burst.keep(i, kept++);
-      continue;
-    }
-    Packet rare = burst.take(i);
-    if (!check(turn, rare)) continue;
-    destinations[kept] = rare.header<Ipv4Header>()->destination;
-    burst.keep(std::move(rare), kept++);
-  }
-  burst.set_size(kept);
+  Destinations destinations;
+  // Reverse path filtering looks at each packet by itself.
+  const bool each = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
+  const unsigned plain = each ? 0 : take_common(burst, 0, destinations.slots);
+  if (plain < burst.size()) [[unlikely]]
+    sort(turn, burst, plain, destinations.slots);
   if (!hooks_.empty(hook::Point::PreRouting)) [[unlikely]] {
     hooks_.run(hook::Point::PreRouting, turn, burst);
     for (unsigned i = 0; i < burst.size(); ++i)
-      destinations[i] = burst[i].header<Ipv4Header>()->destination;
+      destinations.slots[i] = burst[i].header<Ipv4Header>()->destination;
   }
-  if (!burst.empty()) route(turn, burst, destinations);
+  if (!burst.empty()) route(turn, burst, destinations.slots);
+}
+
+// From the first packet on that is not common, or where each is looked at: good ones close up.
+void Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinations) {
+  const bool reverse_path = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
+  const unsigned count = burst.size();
+  unsigned kept = first;
+  const auto keep = [&](Packet&& packet) {
+    destinations[kept] = packet.header<Ipv4Header>()->destination;
+    burst.keep(std::move(packet), kept++);
+  };
+  for (unsigned i = first; i < count; ++i) {
+    for (const unsigned end = take_common(burst, i, destinations); i < end; ++i) {
+      Packet packet = burst.take(i);
+      if (!reverse_path || check_reverse_path(turn, packet)) keep(std::move(packet));
+    }
+    if (i == count) break;
+    Packet packet = burst.take(i);
+    if (check(turn, packet)) keep(std::move(packet));
+  }
+  burst.set_size(kept);
 }
 
 // Decides for each packet whether it is for us, to be forwarded, or refused.
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const route::Route* routes[Burst::kCapacity];
-  look_up(burst, destinations, routes);
-  Burst local;
+  const bool uniform = look_up(burst, destinations, routes);
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
-  // Packets of one flow come in rows: what a route allows is looked at when it changes.
-  const route::Route* current = nullptr;
-  bool passes = false;
-  const auto onward = [&](unsigned i) {
-    if (routes[i] != current) {
-      current = routes[i];
-      passes = forwarding && current != nullptr && current->type == route::Type::Unicast;
-    }
-    return passes && burst[i].meta().cast == LinkCast::Host;
+  const auto passes = [&](const route::Route* route) {
+    return forwarding && route != nullptr && route->type == route::Type::Unicast;
   };
+  if (uniform && passes(routes[0])) [[likely]]
+    return forward_.forward(turn, burst, routes);
+  Burst local;
   const unsigned count = burst.size();
   unsigned kept = 0;
-  while (kept < count && onward(kept))
-    ++kept;
-  for (unsigned i = kept; i < count; ++i) {
-    if (onward(i)) {
+  for (unsigned i = 0; i < count; ++i) {
+    if (passes(routes[i])) {
       routes[kept] = routes[i];
       burst.keep(i, kept++);
     } else {
@@ -198,7 +219,7 @@ bool Input::check_reverse_path(Turn& turn, Packet& packet) {
   return good;
 }
 
-void Input::look_up(const Burst& burst, const Ipv4Address* destinations,
+bool Input::look_up(const Burst& burst, const Ipv4Address* destinations,
                     const route::Route** routes) const {
   if (!tables_.needs_key()) [[likely]]
     return tables_.lookup(destinations, burst.size(), routes);
@@ -210,6 +231,7 @@ void Input::look_up(const Burst& burst, const Ipv4Address* destinations,
                                           .input_device = burst[i].meta().input_device,
                                           .mark = burst[i].meta().mark});
   }
+  return false;
 }
 
 // Everything but a unicast packet to be forwarded.

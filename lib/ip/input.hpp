@@ -35,14 +35,15 @@ class Input {
 
  private:
   bool common(packet::PacketRef packet) const;
-  bool common_padded(packet::PacketRef packet) const;
+  unsigned take_common(const packet::Burst& burst, unsigned first, Ipv4Address* destinations) const;
+  void sort(packet::Turn& turn, packet::Burst& burst, unsigned first, Ipv4Address* destinations);
   bool check(packet::Turn& turn, packet::Packet& packet);
   bool check_header(packet::Turn& turn, packet::Packet& packet);
   bool check_addresses(packet::Turn& turn, packet::Packet& packet);
   bool check_options(packet::Turn& turn, packet::Packet& packet);
   bool check_reverse_path(packet::Turn& turn, packet::Packet& packet);
   void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations);
-  void look_up(const packet::Burst& burst, const Ipv4Address* destinations,
+  bool look_up(const packet::Burst& burst, const Ipv4Address* destinations,
                const route::Route** routes) const;
   void decide(packet::Turn& turn, packet::Packet&& packet, const route::Route* route,
               packet::Burst& local);

@@ -12,8 +12,9 @@ using packet::Packet;
 using packet::PacketRef;
 using packet::Turn;
 
+constexpr std::uint32_t kHeader = sizeof(wire::EthernetHeader);
 // A VLAN tag may make a frame longer than the MTU with its header.
-constexpr std::uint32_t kLongestHeader = sizeof(wire::EthernetHeader) + 4;
+constexpr std::uint32_t kLongestHeader = kHeader + 4;
 
 // Which group frames a host takes without having joined anything: broadcast and all-systems
 // (224.0.0.1, RFC 1112 section 7.2).
@@ -31,11 +32,88 @@ LinkCast cast_of(const device::Device& device, const MacAddress& destination) {
   return destination.is_broadcast() ? LinkCast::Broadcast : LinkCast::Multicast;
 }
 
-// The destination address of a frame of at least 14 bytes in the high 48 bits, by one load.
-std::uint64_t destination_of(PacketRef frame) {
+// An address and the group bit of the one behind it, by one load: bits 0 to 48 of a frame in bits
+// 15 to 63.
+std::uint64_t destination_and_source_group(const void* frame) {
   std::uint64_t eight;
-  std::memcpy(&eight, frame.data(), sizeof eight);
-  return eight << 16;
+  std::memcpy(&eight, frame, sizeof eight);
+  return eight << 15;
+}
+
+// Pulls the header of the common frames from `first` on and returns where they end: one segment of
+// our own, for our MAC from a station, of the first handler's type. A length below the header's
+// wraps to a huge payload. The cast stays Host, which is zero since the reset.
+[[gnu::noinline]] unsigned take_common(const device::Device& device, const Burst& burst,
+                                       unsigned first, be16 type) {
+  const std::uint64_t for_us = device.mac_packed() << 15;
+  const std::uint32_t longest_payload = device.mtu();
+  const unsigned count = burst.size();
+  unsigned i = first;
+  for (; i < count; ++i) {
+    const PacketRef frame = burst[i];
+    const auto* const header = reinterpret_cast<const wire::EthernetHeader*>(frame.data());
+    const bool common = frame.sole() && frame.length() == frame.contiguous() &&
+                        frame.length() - kHeader <= longest_payload &&
+                        destination_and_source_group(header) == for_us && header->ethertype == type;
+    if (!common) [[unlikely]]
+      break;
+    frame.meta().link_offset = frame.data_offset();
+    frame.pull_known(kHeader);
+  }
+  return i;
+}
+
+// A header in registers, to be written many times.
+class HeaderWords {
+ public:
+  explicit HeaderWords(const wire::EthernetHeader& header) {
+    const auto* const from = reinterpret_cast<const std::byte*>(&header);
+    std::memcpy(&first_, from, sizeof first_);
+    std::memcpy(&second_, from + 8, sizeof second_);
+    std::memcpy(&third_, from + 12, sizeof third_);
+  }
+  void write(std::byte* to) const {
+    std::memcpy(to, &first_, sizeof first_);
+    std::memcpy(to + 8, &second_, sizeof second_);
+    std::memcpy(to + 12, &third_, sizeof third_);
+  }
+
+ private:
+  std::uint64_t first_;
+  std::uint32_t second_;
+  std::uint16_t third_;
+  static_assert(sizeof(wire::EthernetHeader) == 14);
+};
+
+// A row of frames that got their header.
+struct Written {
+  unsigned end;  // of the row in its burst
+  bool plain;    // as device::Transmitter::send_all has it
+  std::uint64_t bytes;
+};
+
+// Writes the header in front of the packets from `first` on that have room for it.
+[[gnu::noinline]] Written write_headers(const Burst& burst, unsigned first, unsigned last,
+                                        const wire::EthernetHeader& header,
+                                        std::uint32_t longest_payload) {
+  constexpr std::uint32_t kShortest = wire::kEthernetMinFrame - kHeader;
+  const HeaderWords words(header);
+  const std::uint32_t span = longest_payload - kShortest;
+  std::uint64_t bytes = 0;
+  bool plain = true;
+  unsigned i = first;
+  for (; i < last; ++i) {
+    const PacketRef packet = burst[i];
+    if (packet.shared() || packet.data_offset() < kHeader) [[unlikely]]
+      break;
+    const std::uint32_t length = packet.length();
+    // A length below the shortest wraps to a huge one.
+    if (length - kShortest > span || packet.mbuf()->nb_segs != 1) [[unlikely]]
+      plain = false;
+    words.write(packet.push_known(kHeader));
+    bytes += length;
+  }
+  return {i, plain, bytes + std::uint64_t{i - first} * kHeader};
 }
 
 }  // namespace
@@ -81,42 +159,51 @@ unsigned EthernetInput::sort_out(Turn& turn, device::Device& device, Packet& fra
 
 void EthernetInput::input(Turn& turn, device::Device& device, Burst& burst) {
   LINNET_CHECK_OP(count_, >, 0u);
-  // Frames of the first handler stay in the burst, in order; others are put aside by handler.
+  const unsigned common = take_common(device, burst, 0, handlers_[0].ethertype);
+  if (common < burst.size()) [[unlikely]]
+    return sort(turn, device, burst, common);
+  if (common > 0) handlers_[0].stage(turn, burst);
+}
+
+// From the first frame on that is not common. Frames of the first handler stay in the burst, in
+// order; others are put aside by handler.
+void EthernetInput::sort(Turn& turn, device::Device& device, Burst& burst, unsigned first) {
   Burst aside[kMaxHandlers];
-  const std::uint64_t mac = device.mac_packed();
-  constexpr std::uint32_t kHeader = sizeof(wire::EthernetHeader);
-  const std::uint32_t longest_payload = device.mtu();
-  const be16 first_type = handlers_[0].ethertype;
   const unsigned count = burst.size();
-  unsigned kept = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    const PacketRef frame = burst[i];
-    const auto* const header = reinterpret_cast<const wire::EthernetHeader*>(frame.data());
-    // The common frame: one segment of our own, for our MAC from a station, of the first handler's
-    // type. A length below the header's wraps to a huge payload.
-    if (frame.sole() && frame.length() == frame.contiguous() &&
-        frame.length() - kHeader <= longest_payload && destination_of(frame) == mac << 16 &&
-        header->ethertype == first_type && !header->source.is_group()) [[likely]] {
-      frame.meta().link_offset = frame.data_offset();  // cast is Host: zero since the reset
-      frame.pull(sizeof(wire::EthernetHeader));
-      burst.keep(i, kept++);
-      continue;
+  unsigned kept = first;
+  for (unsigned i = first; i < count; ++i) {
+    Packet frame = burst.take(i);
+    const unsigned handler = sort_out(turn, device, frame);
+    if (handler != kMaxHandlers) {
+      frame.meta().link_offset = frame.data_offset();
+      frame.pull(kHeader);
+      if (handler == 0)
+        burst.keep(std::move(frame), kept++);
+      else
+        aside[handler].push(std::move(frame));
     }
-    Packet rare = burst.take(i);
-    const unsigned handler = sort_out(turn, device, rare);
-    if (handler == kMaxHandlers) continue;
-    rare.meta().link_offset = rare.data_offset();
-    rare.pull(sizeof(wire::EthernetHeader));
-    if (handler == 0) {
-      burst.keep(std::move(rare), kept++);
-    } else {
-      aside[handler].push(std::move(rare));
-    }
+    for (const unsigned end = take_common(device, burst, i + 1, handlers_[0].ethertype);
+         i + 1 < end; ++i)
+      burst.keep(i + 1, kept++);
   }
   burst.set_size(kept);
   if (kept > 0) handlers_[0].stage(turn, burst);
   for (unsigned i = 1; i < count_; ++i) {
     if (!aside[i].empty()) handlers_[i].stage(turn, aside[i]);
+  }
+}
+
+void EthernetOutput::send_all(Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
+                              Burst& burst, unsigned first, unsigned last) {
+  const std::uint32_t longest = transmitter_.longest_payload(device);
+  for (unsigned begin = first; begin < last;) {
+    const Written row = write_headers(burst, begin, last, header, longest);
+    if (row.end > begin) {
+      transmitter_.send_all(turn, device, burst.slots() + begin, row.end - begin, row.plain,
+                            row.bytes);
+    }
+    begin = row.end;
+    if (begin < last) send_without_room(turn, device, header, burst.take(begin++));
   }
 }
 

@@ -32,6 +32,7 @@ class EthernetInput {
     packet::Stage stage;
   };
   unsigned find(be16 ethertype) const;
+  void sort(packet::Turn& turn, device::Device& device, packet::Burst& burst, unsigned first);
   unsigned sort_out(packet::Turn& turn, device::Device& device, packet::Packet& frame);
 
   std::array<Handler, kMaxHandlers> handlers_{};
@@ -63,20 +64,7 @@ class EthernetOutput {
   // As `send` for the packets [first, last) of a burst, which all go to one neighbour; the burst
   // gives them up.
   void send_all(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
-                packet::Burst& burst, unsigned first, unsigned last) {
-    unsigned begin = first;
-    for (unsigned i = first; i < last; ++i) {
-      std::byte* const room = burst[i].push(sizeof header);
-      if (room == nullptr) [[unlikely]] {
-        transmitter_.send_all(turn, device, burst.slots() + begin, i - begin);
-        send_without_room(turn, device, header, burst.take(i));
-        begin = i + 1;
-        continue;
-      }
-      std::memcpy(room, &header, sizeof header);
-    }
-    transmitter_.send_all(turn, device, burst.slots() + begin, last - begin);
-  }
+                packet::Burst& burst, unsigned first, unsigned last);
 
  private:
   void send_without_room(packet::Turn& turn, std::uint16_t device,

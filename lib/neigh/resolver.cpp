@@ -18,8 +18,8 @@ unsigned cache_slot(std::uint64_t key, unsigned slots) {
   return static_cast<unsigned>((key * 0x9e3779b97f4a7c15ULL) >> 40) & (slots - 1);
 }
 
-bool same_way(const packet::Meta& meta, std::uint64_t key) {
-  return key_of(meta.output_device, meta.next_hop) == key;
+bool same_way(const packet::Meta& meta, std::uint16_t device, Ipv4Address next_hop) {
+  return meta.output_device == device && meta.next_hop == next_hop;
 }
 
 }  // namespace
@@ -43,8 +43,16 @@ void Resolver::output(Turn& turn, Burst& burst) {
     }
     const std::uint16_t device = meta.output_device;
     unsigned last = first + 1;
-    while (last < count && same_way(burst[last].meta(), key))
-      ++last;
+    const Ipv4Address next_hop = meta.next_hop;
+    // The way through one gateway is told by one look.
+    const route::NextHop* const hop = meta.hop;
+    if (hop != nullptr && hop->gateway == next_hop && hop->device == device) {
+      while (last < count && burst[last].meta().hop == hop)
+        ++last;
+    } else {
+      while (last < count && same_way(burst[last].meta(), device, next_hop))
+        ++last;
+    }
     output_.send_all(turn, device, link.header, burst, first, last);
     first = last;
   }

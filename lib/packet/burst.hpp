@@ -55,6 +55,13 @@ class Burst {
       stage(Packet(slots_[i]));
     size_ = 0;
   }
+  // Lengths of all packets added up.
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (unsigned i = 0; i < size_; ++i)
+      sum += slots_[i]->pkt_len;
+    return sum;
+  }
   // Forgets all slots: their packets were taken.
   void clear() { size_ = 0; }
 

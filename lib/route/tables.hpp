@@ -99,7 +99,8 @@ class Tables {
 
   // --- Lanes. Answers stay valid until the lane's next quiescent state. nullptr: no route.
   // `count` at most 64. With only the standard rules a look-up reads the destination alone.
-  void lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
+  // True: all have the same answer; false says nothing.
+  bool lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
   const Route* lookup(const Key& key) const;
   // True where the rules look at more than the destination: use the Key form for every packet.
   bool needs_key() const;

@@ -4,8 +4,8 @@
 
 namespace linnet::route {
 
-void Tables::lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const {
-  state_->view()->lookup(state_->infos, destinations, count, answers);
+bool Tables::lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const {
+  return state_->view()->lookup(state_->infos, destinations, count, answers);
 }
 
 const Route* Tables::lookup(const Key& key) const {

@@ -3,24 +3,27 @@
 
 namespace linnet::route {
 
-void View::lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
+bool View::lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
                   const Route** answers) const {
   if (needs_key) [[unlikely]] {
     // A lane that asked before a rule came.
     for (unsigned i = 0; i < count; ++i)
       answers[i] = lookup(infos, Key{.destination = destinations[i]});
-    return;
+    return false;
   }
-  std::uint32_t ids[table::Fib4::kBurst];
-  merged->fib().lookup(destinations, count, ids);
+  std::uintptr_t differ = 0;
   // Number 0 is never used: its slot holds no route.
-  for (unsigned i = 0; i < count; ++i)
-    answers[i] = infos.route(ids[i]);
+  merged->fib().lookup(destinations, count, [&](unsigned i, std::uint32_t id) {
+    answers[i] = infos.route(id);
+    differ |=
+        reinterpret_cast<std::uintptr_t>(answers[i]) ^ reinterpret_cast<std::uintptr_t>(answers[0]);
+  });
   if (!fallback) [[likely]]
-    return;
+    return differ == 0;
   for (unsigned i = 0; i < count; ++i) {
     if (answers[i] == nullptr) answers[i] = infos.route(fallback->fib().lookup(destinations[i]));
   }
+  return false;
 }
 
 // Linux: fib_rules_lookup. A table without an answer, or with Throw, leaves it to the next rule.

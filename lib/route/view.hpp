@@ -39,7 +39,8 @@ struct View {
   std::shared_ptr<LongestMatch> merged, fallback;
   std::vector<RuleView> rules;  // with needs_key
 
-  void lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
+  // As Tables::lookup.
+  bool lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
               const Route** answers) const;
   const Route* lookup(const Infos& infos, const Key& key) const;
 };

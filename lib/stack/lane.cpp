@@ -55,7 +55,7 @@ bool Lane::turn(time::Instant now) {
   LaneState& s = *state_;
   Turn turn{now, s.ledger, s.pool, s.random, s.index};
   bool busy = s.index == 0 && s.neighbours.work_for_owner();
-  s.resolver.turn(turn);
+  if (busy) s.resolver.turn(turn);
   busy |= s.sockets.begin(turn);
   const unsigned fired = s.wheel.advance(now, kTimerBudget, &turn);
   s.statistics.timers.add(fired);

@@ -271,4 +271,28 @@ std::size_t Fib4::memory_bytes() const {
          std::size_t{memory_->touched} * kChunkEntries * (sizeof(Entry) + 1);
 }
 
+// The plies below the root. A packet that needs no chunk prefetches its own answer: no branch, and
+// no line of someone else's chunk.
+void Fib4::lookup_below(const Ipv4Address* destinations, unsigned count,
+                        std::uint32_t* values) const {
+  std::uint32_t hosts[kBurst];
+  for (unsigned i = 0; i < count; ++i) {
+    hosts[i] = destinations[i].host();
+    prefetch_below(values[i], hosts[i] >> 8, &values[i]);
+  }
+  const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
+  std::uint32_t any = kChunkFlag;
+  for (unsigned shift = 8; any & kChunkFlag; shift -= 8) {
+    any = 0;
+    for (unsigned i = 0; i < count; ++i) {
+      if ((values[i] & kChunkFlag) == 0) continue;
+      const std::uint32_t entry =
+          below(values[i], hosts[i] >> shift)->load(std::memory_order_acquire);
+      values[i] = entry != 0 ? entry : fallback;
+      any |= entry;
+      prefetch_below(entry, hosts[i], &values[i]);
+    }
+  }
+}
+
 }  // namespace linnet::table

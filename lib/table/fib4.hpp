@@ -58,8 +58,14 @@ class Fib4 {
   std::uint32_t lookup(Ipv4Address destination) const;
   // `count` at most kBurst.
   void lookup(const Ipv4Address* destinations, unsigned count, std::uint32_t* values) const;
+  // As above: calls `take(i, value)` for each in order; where some need a look below the root, it
+  // calls it for all a second time, and the first time may have said 0.
+  template <typename Take>
+  void lookup(const Ipv4Address* destinations, unsigned count, Take&& take) const;
 
  private:
+  void lookup_below(const Ipv4Address* destinations, unsigned count, std::uint32_t* values) const;
+
   using Entry = std::atomic<std::uint32_t>;
   struct Memory;
   // A run of entries of one ply with the prefix lengths beside them.
@@ -101,33 +107,27 @@ inline std::uint32_t Fib4::lookup(Ipv4Address destination) const {
   return entry != 0 ? entry : default_.load(std::memory_order_relaxed);
 }
 
-// Ply by ply over the whole burst, so that the cache misses of one ply overlap. A packet that needs
-// no chunk prefetches its own answer: no branch, and no line of someone else's chunk.
-inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
-                         std::uint32_t* values) const {
-  std::uint32_t hosts[kBurst];
+// Ply by ply over the whole burst, so that the cache misses of one ply overlap.
+template <typename Take>
+void Fib4::lookup(const Ipv4Address* destinations, unsigned count, Take&& take) const {
+  std::uint32_t values[kBurst];
+  const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
   std::uint32_t any = 0;
   for (unsigned i = 0; i < count; ++i) {
-    hosts[i] = destinations[i].host();
-    const std::uint32_t entry = root_[hosts[i] >> 16].load(std::memory_order_acquire);
-    values[i] = entry;
+    const std::uint32_t entry = root_[destinations[i].host() >> 16].load(std::memory_order_acquire);
     any |= entry;
-    prefetch_below(entry, hosts[i] >> 8, &values[i]);
+    values[i] = entry != 0 ? entry : fallback;
+    take(i, entry & kChunkFlag ? 0 : values[i]);
   }
-  for (unsigned shift = 8; any & kChunkFlag; shift -= 8) {
-    any = 0;
-    for (unsigned i = 0; i < count; ++i) {
-      if ((values[i] & kChunkFlag) == 0) continue;
-      const std::uint32_t entry =
-          below(values[i], hosts[i] >> shift)->load(std::memory_order_acquire);
-      values[i] = entry;
-      any |= entry;
-      prefetch_below(entry, hosts[i], &values[i]);
-    }
-  }
-  const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
+  if ((any & kChunkFlag) == 0) return;
+  lookup_below(destinations, count, values);
   for (unsigned i = 0; i < count; ++i)
-    values[i] = values[i] != 0 ? values[i] : fallback;
+    take(i, values[i]);
+}
+
+inline void Fib4::lookup(const Ipv4Address* destinations, unsigned count,
+                         std::uint32_t* values) const {
+  lookup(destinations, count, [values](unsigned i, std::uint32_t value) { values[i] = value; });
 }
 
 }  // namespace linnet::table

@@ -66,6 +66,7 @@ class TimerWheel {
 
   Instant origin_;
   std::uint64_t tick_ = 0;  // the next tick that advance looks at
+  Instant tick_starts_;     // when it begins, as of the last advance
   std::uint64_t armed_ = 0;
   std::uint64_t occupied_[kLevels] = {};  // a bit for each bucket that holds timers
   Bucket buckets_[kLevels][kBuckets];

@@ -42,6 +42,54 @@ SCENARIO("A forwarded datagram loses one hop and nothing else", "[S7.3][RFC1812-
   }
 }
 
+// What may stand at any place of a burst, and where it must end.
+enum class Kin { Near, Far, Padded, LastHop, BadChecksum, NoRoute, Options, NotForUs, Last };
+
+SCENARIO("Packets of all kinds in one burst each get what they would get alone",
+         "[S7.1][S7.3][RFC1812-5.2.2]") {
+  RouterLab lab;
+  lab.no_rate_limits();
+  time::Random random(7);
+  std::vector<std::uint16_t> expected;  // IDs, in the order in which bob must see them
+  std::map<Kin, unsigned> said;
+  std::uint16_t id = 0;
+  for (unsigned round = 0; round < 400; ++round) {
+    // Rows of one kind, and bursts where nearly every packet is another one.
+    const unsigned longest_row = round % 2 == 0 ? 1 : 12;
+    for (unsigned count = 0; count < 48;) {
+      const auto kin = static_cast<Kin>(random.below(static_cast<unsigned>(Kin::Last)));
+      for (unsigned row = 1 + static_cast<unsigned>(random.below(longest_row)); row > 0; --row) {
+        Ip header = lab.from_alice(kin == Kin::Far ? "203.0.113.9" : "198.51.100.2");
+        header.id = ++id;
+        header.ttl = kin == Kin::LastHop ? 1 : 64;
+        if (kin == Kin::NoRoute) header.destination = ip("10.1.2.3");
+        if (kin == Kin::Options) header.options = {1, 1, 1, 0};
+        Bytes datagram = udp_datagram(header, Udp{}, pattern(kin == Kin::Padded ? 3 : 60));
+        if (kin == Kin::BadChecksum) datagram[10] ^= 0x55;
+        if (kin == Kin::Padded) datagram.resize(46);
+        lab.alice.send(kin == Kin::NotForUs ? mac(77) : mac(1), datagram);
+        if (kin <= Kin::Padded || kin == Kin::Options) expected.push_back(id);
+        ++said[kin];
+        ++count;
+      }
+    }
+    lab.run_until_quiet();
+  }
+  std::vector<std::uint16_t> seen;
+  unsigned wrong = 0;
+  for (const Seen& one : lab.bob.datagrams()) {
+    seen.push_back(one.ip->id);
+    wrong += one.ip->checksum_good && one.ip->ttl == 63 ? 0 : 1;
+  }
+  CHECK(seen == expected);
+  CHECK(wrong == 0);
+  CHECK(lab.alice.icmps().size() == said[Kin::LastHop] + said[Kin::NoRoute]);
+  CHECK(lab.router.drops() == Drops{{"ip.TtlExceeded", said[Kin::LastHop]},
+                                    {"ip.BadChecksum", said[Kin::BadChecksum]},
+                                    {"ip.NoRoute", said[Kin::NoRoute]},
+                                    {"link.NotForUs", said[Kin::NotForUs]}});
+}
+
 SCENARIO("Time to live runs out in transit", "[I12][RFC1812-5.3.1][RFC1812-4.3.3.4][RFC792]") {
   RouterLab lab;
   lab.no_rate_limits();

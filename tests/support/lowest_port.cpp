@@ -58,17 +58,10 @@ unsigned LowestPort::receive(unsigned queue, packet::Burst& burst) {
   return count;
 }
 
-unsigned LowestPort::transmit(unsigned queue, packet::Burst& burst) {
-  std::uint64_t bytes = 0;
-  for (unsigned i = 0; i < burst.size(); ++i)
-    bytes += rte_pktmbuf_pkt_len(burst.peek(i));
+unsigned LowestPort::transmit(unsigned /*queue*/, packet::Burst& burst) {
   const unsigned offered = burst.size();
   const unsigned taken = inner_.transmit(0, burst);
-  for (unsigned i = 0; i < burst.size(); ++i)
-    bytes -= rte_pktmbuf_pkt_len(burst.peek(i));
   LINNET_CHECK_OP(taken, ==, offered - burst.size());
-  counters(queue).tx_packets.add(taken);
-  counters(queue).tx_bytes.add(bytes);
   return taken;
 }
 
