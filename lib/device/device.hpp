@@ -85,10 +85,10 @@ class Device {
   // Ethernet header, or at the IP header where there is no link layer; Meta reset, input_device
   // set), counts them in the queue's counters, and returns how many. `transmit` takes frames from
   // the front and returns how many it took; the rest stays; who calls it counts them.
-  // `prepare` comes before the first `transmit` of a burst whose frames are not all known to be
-  // plain (one segment, no shorter and no longer than frames may be): it makes the frames such as
-  // the device can send (padded, in one piece), drops by name those it never can, and returns the
-  // bytes of what is left in the burst.
+  // `prepare` comes before the first `transmit` of a burst: it makes the frames such as the device
+  // can send (padded, in one piece), drops by name those it never can, and returns the bytes of
+  // what is left in the burst. A DPDK port is spared it where all frames are known to be plain (one
+  // segment, no shorter and no longer than frames may be).
   virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
   virtual std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst);
   virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;

@@ -34,8 +34,9 @@ MemoryPort::Sent MemoryPort::take_sent() {
   return sent;
 }
 
-void MemoryPort::prepare(packet::Turn& turn, packet::Burst& /*burst*/) {
+std::uint64_t MemoryPort::prepare(packet::Turn& turn, packet::Burst& burst) {
   now_ = turn.now;
+  return Device::prepare(turn, burst);
 }
 
 unsigned MemoryPort::receive(unsigned queue, packet::Burst& burst) {

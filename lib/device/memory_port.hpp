@@ -36,7 +36,7 @@ class MemoryPort final : public Device {
   void set_link(bool up) { publish_link(up); }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
-  void prepare(packet::Turn& turn, packet::Burst& burst) override;
+  std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst) override;
   unsigned transmit(unsigned queue, packet::Burst& burst) override;
 
  private:

@@ -37,7 +37,7 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
-    if (!plain) bytes = device->prepare(turn, burst);
+    if (!plain || device->kind() != Kind::Port) bytes = device->prepare(turn, burst);
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);
     turn.ledger.sent.add(taken);
