@@ -27,7 +27,8 @@ struct Row {
 };
 
 constexpr Row<ip::Settings> kIpRows[] = {
-    {"net.ipv4.conf.all.accept_redirects", &ip::Settings::accept_redirects, 0, 1},
+    // Redirects are judged and counted, but routes come from commands alone: 1 is refused.
+    {"net.ipv4.conf.all.accept_redirects", &ip::Settings::accept_redirects, 0, 0},
     {"net.ipv4.conf.all.route_localnet", &ip::Settings::route_localnet, 0, 1},
     {"net.ipv4.conf.all.rp_filter", &ip::Settings::rp_filter, 0, 2},
     {"net.ipv4.conf.all.send_redirects", &ip::Settings::send_redirects, 0, 1},
