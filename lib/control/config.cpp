@@ -23,9 +23,11 @@ bool is_coarser(const Setting& setting, const std::vector<Setting>& all) {
 void add_settings(const Context& context, std::vector<std::string>& lines) {
   ip::Settings ip_defaults;
   neigh::Settings neigh_defaults;
-  const std::vector<Setting> defaults = settings_of(ip_defaults, neigh_defaults);
-  const std::vector<Setting> all =
-      settings_of(context.stack.ip_settings(), context.stack.neigh_settings());
+  socket::Settings socket_defaults;
+  tcp::Settings tcp_defaults;
+  const std::vector<Setting> defaults =
+      settings_of({ip_defaults, neigh_defaults, socket_defaults, tcp_defaults});
+  const std::vector<Setting> all = settings_of(context.stack);
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].get() != defaults[i].get() && !is_coarser(all[i], all))
       lines.push_back("sysctl " + std::string(all[i].name) + '=' + std::to_string(all[i].get()));

@@ -73,6 +73,59 @@ constexpr Row<neigh::Settings> kNeighRows[] = {
     {"net.ipv4.neigh.default.unres_qlen_bytes", &neigh::Settings::unres_qlen_bytes, 0, kMaxInt},
 };
 
+constexpr Row<socket::Settings> kSocketRows[] = {
+    {"net.core.rmem_default", &socket::Settings::rmem_default, 256, kMaxInt},
+    {"net.core.rmem_max", &socket::Settings::rmem_max, 256, kMaxInt},
+    {"net.core.somaxconn", &socket::Settings::somaxconn, 0, kMaxInt},
+    {"net.core.wmem_default", &socket::Settings::wmem_default, 256, kMaxInt},
+    {"net.core.wmem_max", &socket::Settings::wmem_max, 256, kMaxInt},
+};
+
+struct TcpRow {
+  std::string_view name;
+  tcp::Setting tcp::Settings::* member;
+};
+constexpr TcpRow kTcpRows[] = {
+#define SETTING(name, value, text) {"net.ipv4." #name, &tcp::Settings::name},
+#include "tcp/settings.def"
+#undef SETTING
+};
+
+// Where a number without sense would do harm: the kernel's bounds, else every int.
+struct TcpBounds {
+  std::string_view name;
+  std::uint32_t least, most;
+};
+constexpr TcpBounds kTcpBounds[] = {
+    {"net.ipv4.tcp_base_mss", 48, 65535},
+    {"net.ipv4.tcp_early_retrans", 0, 4},
+    {"net.ipv4.tcp_ecn", 0, 2},
+    {"net.ipv4.tcp_max_reordering", 1, 65535},
+    {"net.ipv4.tcp_min_snd_mss", 48, 65535},
+    {"net.ipv4.tcp_mtu_probe_floor", 48, 65535},
+    {"net.ipv4.tcp_mtu_probing", 0, 2},
+    {"net.ipv4.tcp_notsent_lowat", 0, 0xffffffff},
+    {"net.ipv4.tcp_pacing_ca_ratio", 0, 1000},
+    {"net.ipv4.tcp_pacing_ss_ratio", 0, 1000},
+    {"net.ipv4.tcp_reordering", 1, 127},
+    {"net.ipv4.tcp_retries1", 0, 255},
+    {"net.ipv4.tcp_retries2", 0, 255},
+    {"net.ipv4.tcp_rto_max_ms", 1000, 120'000},
+    {"net.ipv4.tcp_rto_min_us", 1, 120'000'000},
+    {"net.ipv4.tcp_syn_linear_timeouts", 0, 127},
+    {"net.ipv4.tcp_syn_retries", 1, 127},
+    {"net.ipv4.tcp_synack_retries", 0, 255},
+    {"net.ipv4.tcp_syncookies", 0, 2},
+    {"net.ipv4.tcp_tw_reuse", 0, 2},
+};
+
+constexpr TcpBounds tcp_bounds(std::string_view name) {
+  for (const TcpBounds& bounds : kTcpBounds) {
+    if (bounds.name == name) return bounds;
+  }
+  return {name, 0, kMaxInt};
+}
+
 // Bounds of a name, without a stack: for parsing.
 struct Bounds {
   std::string_view name;
@@ -85,6 +138,13 @@ std::optional<Bounds> find_bounds(std::string_view name) {
   }
   for (const auto& row : kNeighRows) {
     if (row.name == name) return Bounds{row.name, row.least, row.most};
+  }
+  for (const auto& row : kSocketRows) {
+    if (row.name == name) return Bounds{row.name, row.least, row.most};
+  }
+  for (const TcpRow& row : kTcpRows) {
+    const TcpBounds bounds = tcp_bounds(row.name);
+    if (row.name == name) return Bounds{row.name, bounds.least, bounds.most};
   }
   return std::nullopt;
 }
@@ -151,8 +211,7 @@ Result<> take_spaced(Cursor& cursor, Request& request) {
 }
 
 Result<std::string> run(const Context& context, const Request& request, const Format& format) {
-  const std::vector<Setting> settings =
-      settings_of(context.stack.ip_settings(), context.stack.neigh_settings());
+  const std::vector<Setting> settings = settings_of(context.stack);
   const auto find = [&settings](std::string_view name) -> const Setting& {
     return *std::find_if(settings.begin(), settings.end(),
                          [name](const Setting& setting) { return setting.name == name; });
@@ -202,12 +261,23 @@ constexpr Command kCommands[] = {{"sysctl", "", parse}};
 
 }  // namespace
 
-std::vector<Setting> settings_of(ip::Settings& ip, neigh::Settings& neigh) {
+std::vector<Setting> settings_of(stack::Stack& stack) {
+  return settings_of({stack.ip_settings(), stack.neigh_settings(), stack.sockets().settings,
+                      stack.sockets().tcp_settings});
+}
+
+std::vector<Setting> settings_of(const SettingsOwners& owners) {
   std::vector<Setting> out;
   for (const auto& row : kIpRows)
-    out.push_back({row.name, &(ip.*row.member), row.least, row.most, row.unit});
+    out.push_back({row.name, &(owners.ip.*row.member), row.least, row.most, row.unit});
   for (const auto& row : kNeighRows)
-    out.push_back({row.name, &(neigh.*row.member), row.least, row.most, row.unit});
+    out.push_back({row.name, &(owners.neigh.*row.member), row.least, row.most, row.unit});
+  for (const auto& row : kSocketRows)
+    out.push_back({row.name, &(owners.socket.*row.member), row.least, row.most, row.unit});
+  for (const TcpRow& row : kTcpRows) {
+    const TcpBounds bounds = tcp_bounds(row.name);
+    out.push_back({row.name, &(owners.tcp.*row.member).atomic(), bounds.least, bounds.most, 1});
+  }
   std::sort(out.begin(), out.end(),
             [](const Setting& a, const Setting& b) { return a.name < b.name; });
   return out;

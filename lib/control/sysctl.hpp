@@ -10,6 +10,12 @@
 
 #include "ip/settings.hpp"
 #include "neigh/neighbours.hpp"
+#include "socket/settings.hpp"
+#include "tcp/settings.hpp"
+
+namespace linnet::stack {
+class Stack;
+}
 
 namespace linnet::control {
 
@@ -25,7 +31,16 @@ struct Setting {
   void set(std::uint32_t to) const { value->store(to * unit, std::memory_order_relaxed); }
 };
 
+// Whose settings they are.
+struct SettingsOwners {
+  ip::Settings& ip;
+  neigh::Settings& neigh;
+  socket::Settings& socket;
+  tcp::Settings& tcp;
+};
+
 // All settings, ordered by name.
-std::vector<Setting> settings_of(ip::Settings& ip, neigh::Settings& neigh);
+std::vector<Setting> settings_of(const SettingsOwners& owners);
+std::vector<Setting> settings_of(stack::Stack& stack);
 
 }  // namespace linnet::control

@@ -43,10 +43,6 @@ int choose(int type, int protocol, Wanted& out) {
       if (protocol != 0 && protocol != IPPROTO_UDP) return -EPROTONOSUPPORT;
       out = {Kind::Datagram, IPPROTO_UDP};
       return 0;
-    case SOCK_RAW:
-      if (protocol == 0) return -EPROTONOSUPPORT;
-      out = {Kind::Raw, protocol};
-      return 0;
     default:
       return -ESOCKTNOSUPPORT;
   }

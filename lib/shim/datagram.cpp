@@ -37,11 +37,10 @@ std::uint32_t Datagram::mask() const {
   return out;
 }
 
-// To a lane port 0 means no peer. Raw sockets have peers without ports; a ping socket's lane has
-// none, its datagrams name their destination each.
+// To a lane port 0 means no peer: a ping socket has none there, its datagrams name their
+// destination each.
 Endpoint Datagram::for_lane(Endpoint peer) const {
   if (socket_kind_ == socket::Kind::Ping) peer.port = 0;
-  if (socket_kind_ == socket::Kind::Raw && !peer.address.is_any()) peer.port = 1;
   return peer;
 }
 
@@ -123,7 +122,7 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
     if (ticket_ != 0) program().ports().set_address(ticket_, *source);
   }
   if (!was_open) return open(lock);
-  if (socket_kind_ != socket::Kind::Raw && local_.port == 0) {
+  if (local_.port == 0) {
     release_port();
     if (const int bad = bind_any_port(); bad != 0) return bad;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// UDP, ping and raw IP sockets in the program's memory.
+// UDP and ping sockets in the program's memory.
 #pragma once
 
 #include "shim/fifo.hpp"

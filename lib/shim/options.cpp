@@ -43,7 +43,7 @@ constexpr Row kRows[] = {
     number(IPPROTO_IP, IP_MTU_DISCOVER, Row::kBoth, IP_PMTUDISC_WANT, IP_PMTUDISC_DONT,
            IP_PMTUDISC_PROBE),
     flag(IPPROTO_IP, IP_RECVERR, Row::kBoth, true),
-    flag(IPPROTO_IP, IP_HDRINCL, Row::kBoth, true),
+    {IPPROTO_IP, IP_HDRINCL, Row::Fixed, Row::kBoth, 0, 0, 0, false},
     flag(IPPROTO_IP, IP_PKTINFO, Row::kBoth, false),
     flag(IPPROTO_IP, IP_RECVTTL, Row::kBoth, false),
     flag(IPPROTO_IP, IP_RECVTOS, Row::kBoth, false),

@@ -104,8 +104,12 @@ void Program::pump() {
   std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
   Message event;
   for (unsigned lane = 0; lane < lanes_; ++lane) {
-    while (session_->events(lane).pop(event))
+    bool any = false;
+    while (session_->events(lane).pop(event)) {
+      any = true;
       dispatch(lane, event);
+    }
+    if (any && session_->lane_waits(lane)) host().kick(lane);
   }
 }
 

@@ -84,7 +84,7 @@ int Socket::bind(const sockaddr* address, socklen_t length) {
   std::unique_lock lock(mutex_);
   if (ticket_ != 0 || connected() || listening()) return -EINVAL;
   local_.address = wanted.address;
-  local_.port = socket_kind_ == socket::Kind::Raw ? std::uint16_t{0} : wanted.port;
+  local_.port = wanted.port;
   const int bound = bind_any_port();
   if (bound != 0) {
     local_ = Endpoint{.device = local_.device};
@@ -96,7 +96,7 @@ int Socket::bind(const sockaddr* address, socklen_t length) {
 }
 
 int Socket::bind_any_port() {
-  if (ticket_ != 0 || socket_kind_ == socket::Kind::Raw) return 0;
+  if (ticket_ != 0) return 0;
   socket::BindRequest request;
   request.space = socket_kind_ == socket::Kind::Stream ? socket::Space::Tcp
                   : socket_kind_ == socket::Kind::Ping ? socket::Space::Ping

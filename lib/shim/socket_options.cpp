@@ -145,7 +145,6 @@ int Socket::adjust(const OptionRow& row, int& number) const {
   const auto is = [&](int level, int name) { return row.level == level && row.name == name; };
   const bool stream = kind() == File::Kind::Stream;
   if (row.kind == OptionRow::Fixed) return -ENOPROTOOPT;
-  if (is(IPPROTO_IP, IP_HDRINCL) && type_ != SOCK_RAW) return -ENOPROTOOPT;
   if (is(IPPROTO_IP, IP_MULTICAST_TTL) && stream) return -EINVAL;
   if (row.kind == OptionRow::Switch) number = number != 0 ? 1 : 0;
   if (is(IPPROTO_TCP, TCP_MAXSEG) && number == 0) number = row.initial;

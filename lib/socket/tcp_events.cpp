@@ -134,6 +134,7 @@ bool TcpSockets::service(Turn& turn) {
 
 // Tells the program all that fits into its event ring; what does not waits for room.
 void TcpSockets::service(Turn& turn, TcpSocket& socket) {
+  if (std::exchange(socket.heard, false)) socket.connection.output(turn);
   if (socket.lowered_mtu != 0) {
     const std::uint32_t mtu = std::exchange(socket.lowered_mtu, 0);
     socket.connection.path_mtu(turn, socket.lowered_at, mtu);

@@ -140,9 +140,10 @@ void TcpSockets::take(Turn& turn, Arrived& arrived) {
     switch (Entry{value >> kEntryShift}) {
       case Entry::Connection: {
         TcpSocket& socket = connections_[number];
-        socket.connection.input(turn, std::move(arrived.segment));
-        if (socket.lingering) notify(turn, socket.connection);
-        return;
+        // RFC 9293 MUST-58, 59: what a turn brings is acknowledged together, at its end.
+        socket.connection.input(turn, std::move(arrived.segment), true);
+        socket.heard = true;
+        return notify(turn, socket.connection);
       }
       case Entry::HalfOpen:
         return take_half_open(turn, half_open_[number], arrived);

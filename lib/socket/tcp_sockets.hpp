@@ -46,6 +46,7 @@ struct TcpSocket : Socket {
   bool passive = false;                      // its program learns of it by Accepted
   bool told = false;                         // Connected or Accepted was told
   bool in_backlog = false;                   // stands in the accept queue of `ticket`
+  bool heard = false;                        // segments came in this turn
   bool lingering = false;                    // Closed is told when all was acknowledged
   Ticket ticket = 0;
   Handle listener{};              // where it came from

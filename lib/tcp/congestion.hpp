@@ -39,7 +39,7 @@ struct CongestionWindow {
 };
 
 struct alignas(8) CongestionState {
-  std::byte bytes[192];
+  std::byte bytes[144];
 };
 
 class CongestionControl {

@@ -8,7 +8,7 @@
 #include <string>
 #include <tuple>
 
-#include "tcp/path_model.hpp"
+#include "tcp/path_fixture.hpp"
 
 namespace linnet::tcp {
 namespace {

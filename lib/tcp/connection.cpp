@@ -35,6 +35,9 @@ bool counts_as_established(State state) {
 
 }  // namespace
 
+// An idle connection takes this and nothing else.
+static_assert(sizeof(Connection) <= 1280);
+
 Connection::Connection(Engine& engine, const SocketOptions& options)
     : time::Timer(&Connection::timer_fired),
       engine_(engine),

@@ -134,13 +134,15 @@ class Cubic final : public CongestionControl {
                                       const RateSample& sample) {
     if (state.after_timeout) return slow_start(window, sample.acked, 1);
     const bool first = window.ssthresh == CongestionWindow().ssthresh;
-    // RFC 9406 section 4.2: eight segments an ACK where sending is not paced.
-    if (!first) return slow_start(window, sample.acked, 8);
+    // RFC 9406 section 4.2: eight segments an ACK where sending is not paced; but a receiver that
+    // merges segments (GRO) acknowledges 64 KiB at once.
+    const std::uint32_t most = std::max(8u, 65536 / window.mss);
+    if (!first) return slow_start(window, sample.acked, most);
     if (state.hystart.on_ack(sample)) {
       window.ssthresh = window.cwnd;
       return 0;
     }
-    return slow_start(window, sample.acked / state.hystart.divisor(), 8);
+    return slow_start(window, sample.acked / state.hystart.divisor(), most);
   }
 };
 

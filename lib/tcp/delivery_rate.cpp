@@ -13,19 +13,20 @@ void DeliveryRate::on_sent(SentRecord& record, bool idle, time::Instant now) {
   record.app_limited = app_limited();
 }
 
-void DeliveryRate::on_delivered(const SentRecord& record, SeqRange part, time::Instant now) {
+void DeliveryRate::on_delivered(const SentRecord& record, SeqRange part, time::Instant now,
+                                Newest& newest) {
   delivered_ += part.length();
   delivered_at_ = now;
-  const bool newer = !seen_ || record.sent > seen_sent_ ||
-                     (record.sent == seen_sent_ && part.end.after(seen_end_));
+  const bool newer = !newest.seen || record.sent > newest.sent ||
+                     (record.sent == newest.sent && part.end.after(newest.end));
   if (!newer) return;
-  seen_ = true;
-  seen_limited_ = record.app_limited;
-  seen_delivered_ = record.delivered;
-  seen_delivered_at_ = record.delivered_at;
-  seen_sent_ = record.sent;
-  seen_first_ = record.first_sent;
-  seen_end_ = part.end;
+  newest = {.seen = true,
+            .app_limited = record.app_limited,
+            .end = part.end,
+            .delivered = record.delivered,
+            .delivered_at = record.delivered_at,
+            .sent = record.sent,
+            .first_sent = record.first_sent};
   first_sent_ = record.sent;
 }
 
@@ -34,20 +35,21 @@ void DeliveryRate::on_anonymous(std::uint32_t bytes, time::Instant now) {
   delivered_at_ = now;
 }
 
-void DeliveryRate::finish(RateSample& sample, time::Duration min_rtt, time::Instant now) {
+void DeliveryRate::finish(const Newest& newest, RateSample& sample, time::Duration min_rtt,
+                          time::Instant now) {
   if (app_limited_until_ != 0 && delivered_ > app_limited_until_) app_limited_until_ = 0;
-  if (!seen_) return;
-  seen_ = false;
-  sample.prior_delivered = seen_delivered_;
-  sample.app_limited = seen_limited_;
-  if (seen_delivered_ >= next_round_) {
+  if (!newest.seen) return;
+  sample.prior_delivered = newest.delivered;
+  sample.app_limited = newest.app_limited;
+  if (newest.delivered >= next_round_) {
     sample.round_start = true;
     next_round_ = delivered_;
   }
-  const time::Duration interval = std::max(seen_sent_ - seen_first_, now - seen_delivered_at_);
+  const time::Duration interval =
+      std::max(newest.sent - newest.first_sent, now - newest.delivered_at);
   // Shorter than any round trip: the ACKs were compressed, or the peer invents them.
   if (interval < min_rtt || interval <= time::Duration()) return;
-  sample.delivered = delivered_ - seen_delivered_;
+  sample.delivered = delivered_ - newest.delivered;
   sample.interval = interval;
   const auto rate =
       static_cast<std::uint64_t>(static_cast<double>(sample.delivered) / interval.count_s());

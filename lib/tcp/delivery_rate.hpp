@@ -13,16 +13,24 @@ namespace linnet::tcp {
 
 class DeliveryRate {
  public:
+  // The newest segment that an ACK delivers, gathered while it is worked on.
+  struct Newest {
+    bool seen = false, app_limited = false;
+    Seq end{};
+    std::uint64_t delivered = 0;
+    time::Instant delivered_at{}, sent{}, first_sent{};
+  };
+
   // Writes into `record` what the connection has delivered now. `idle`: nothing is in flight.
   void on_sent(SentRecord& record, bool idle, time::Instant now);
   // `part` of `record` is delivered, for the first time.
-  void on_delivered(const SentRecord& record, SeqRange part, time::Instant now);
+  void on_delivered(const SentRecord& record, SeqRange part, time::Instant now, Newest& newest);
   // Delivered, but which record is not known yet (duplicate ACKs without SACK).
   void on_anonymous(std::uint32_t bytes, time::Instant now);
   // It is known now, and was counted again.
   void take_back(std::uint32_t bytes) { delivered_ -= bytes; }
   // Ends an ACK: fills the rate's part of `sample`.
-  void finish(RateSample& sample, time::Duration min_rtt, time::Instant now);
+  void finish(const Newest& newest, RateSample& sample, time::Duration min_rtt, time::Instant now);
   // `in_flight` bytes, and the program has no more.
   void set_app_limited(std::uint32_t in_flight);
   bool app_limited() const { return app_limited_until_ != 0; }
@@ -38,11 +46,6 @@ class DeliveryRate {
   std::uint64_t rate_ = 0;
   time::Instant delivered_at_{}, first_sent_{};
   bool rate_limited_ = false;
-  // Of the ACK under work: the newest segment that it delivered.
-  bool seen_ = false, seen_limited_ = false;
-  std::uint64_t seen_delivered_ = 0;
-  time::Instant seen_delivered_at_{}, seen_sent_{}, seen_first_{};
-  Seq seen_end_{};
 };
 
 }  // namespace linnet::tcp

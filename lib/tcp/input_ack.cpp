@@ -30,6 +30,7 @@ Connection::Judged Connection::check_ack(packet::Turn& turn, Segment& segment) {
     return Judged::GoOn;
   }
   remember_timestamp(segment, turn.now);
+  if (segment.length() == 0) engine_.counters.add(Count::TCPPureAcks);
   process_ack(turn, segment);
   return state_ == State::Closed ? Judged::Done : Judged::GoOn;
 }

@@ -50,6 +50,8 @@ void Connection::input_data(packet::Turn& turn, Segment& segment) {
   if (!make_room(turn, segment)) {
     // Told at once, so that the peer knows where it stands.
     ack_.owe_now();
+    const bool in_order = segment.seq == receive_next();
+    engine_.counters.add(in_order ? Count::RcvPruned : Count::TCPOFODrop);
     engine_.counters.add(Count::TCPRcvQDrop);
     drop_payload(turn, segment, Drop::ReceiveMemory);
     return;

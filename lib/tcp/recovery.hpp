@@ -138,6 +138,7 @@ class Recovery {
     Seq prior_una;
     AckOutcome out{};
     RateSample sample{};
+    DeliveryRate::Newest newest{};
     bool newly_sacked = false;
     bool original = false;       // data that was never sent again is delivered
     bool retransmitted = false;  // data that was sent again is cumulatively acked

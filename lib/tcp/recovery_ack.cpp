@@ -23,7 +23,7 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   ack.sample.newly_lost = board_.lost() - std::min(board_.lost(), lost_before);
   ack.sample.in_flight = in_flight();
   ack.sample.acked = ack.out.newly_acked;
-  rate_.finish(ack.sample, rtt_.min_rtt(), now);
+  rate_.finish(ack.newest, ack.sample, rtt_.min_rtt(), now);
   control_congestion(ack);
   arm_after_ack(ack);
   return ack.out;
@@ -32,7 +32,7 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
 void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
   const std::uint32_t bytes = part.length();
   ack.sample.newly_acked += bytes;
-  rate_.on_delivered(record, part, ack.now);
+  rate_.on_delivered(record, part, ack.now, ack.newest);
   rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
                      rtt_.min_rtt(), ack.now);
   if (rack_.detect_reordering(record, part, window_.mss, settings_))

@@ -17,6 +17,7 @@ class Setting {
   std::uint32_t get() const { return value_.load(std::memory_order_relaxed); }
   void set(std::uint32_t value) { value_.store(value, std::memory_order_relaxed); }
   operator std::uint32_t() const { return get(); }
+  std::atomic<std::uint32_t>& atomic() { return value_; }  // for who writes settings by name
   Setting& operator=(std::uint32_t value) {
     set(value);
     return *this;

@@ -26,7 +26,7 @@ def in_parallel(work, items):
 
 @functools.cache
 def include_roots():
-    return [ROOT / 'lib', ROOT, ROOT / 'tests']
+    return [ROOT / 'lib', ROOT, ROOT / 'tests', ROOT / 'lib/shim/include']
 
 
 @functools.cache

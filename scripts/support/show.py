@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Behind scripts/run: linnetd from drivers-config/tap.conf between two kernel hosts, with proof.
+"""Behind scripts/run: linnetd from drivers-config/tap.conf between two kernel hosts, with proof. It is the linnetd
+inside linnet-httpd, which serves docs/ beside all that linnetd does.
 
     west 192.0.2.2, 203.0.113.1 --- wan0 192.0.2.1 [linnetd] lan0 198.51.100.1 --- 198.51.100.2 east
 """
@@ -21,7 +22,7 @@ class Show:
 
     def start(self):
         """linnetd first: its TAPs are what the hosts are joined to."""
-        self.lab.daemon.start('--config', CONFIG)
+        self.lab.daemon.start('--config', CONFIG, '--', ROOT / 'docs', '80', program='linnet-httpd')
         self.west, self.east = self.lab.host('west'), self.lab.host('east')
         self.lab.join('tap0', self.west, '192.0.2.2/24', offload=True)
         self.lab.join('tap1', self.east, '198.51.100.2/24', offload=True)
@@ -62,6 +63,9 @@ class Show:
                   ['ping', '-n', '-c', '2', '-i', '0.2', '-s', '20000', '203.0.113.1'], ' 2 received')
         self.step('Host east traces the way', self.east, ['traceroute', '-n', '-q', '1', '-w', '3', '-m', '5', '203.0.113.1'],
                   r'198\.51\.100\.1 .*203\.0\.113\.1 ')
+        self.step("The kernel's curl fetches a page from Linnet", self.east,
+                  ['curl', '-sS', '--max-time', '20', '-o', '/dev/null', '-w', '%{http_code} %{size_download} bytes\\n',
+                   'http://198.51.100.1/architecture.md'], rf'200 {(ROOT / "docs/architecture.md").stat().st_size} bytes')
         self.client_step('Its ports', 'ip -s link', 'wan0.*lan0|lan0.*wan0')
         self.client_step('Its routes', 'ip route', r'203\.0\.113\.0/24 via 192\.0\.2\.2')
         self.client_step('Its neighbours', 'ip neigh', r'192\.0\.2\.2')
@@ -79,6 +83,7 @@ Linnet is running. In another terminal, from here:
   {client} ip route add 203.0.113.128/25 via 198.51.100.2
   {client} show drops nonzero
   ip netns exec {self.east.name} ping 203.0.113.1
+  ip netns exec {self.east.name} curl http://198.51.100.1/architecture.md
   ip netns exec {self.west.name} iperf3 -s     and   ip netns exec {self.east.name} iperf3 -c 192.0.2.2
 
 Ctrl-C ends it and takes everything away.''', flush=True)
@@ -101,7 +106,7 @@ def main(words):
     with Lab('r') as lab:
         show = Show(lab)
         show.start()
-        print(f'linnetd {pathlib.Path(CONFIG).relative_to(ROOT)} runs in network namespace {lab.name}, pid {lab.daemon.pid}')
+        print(f'linnet-httpd {pathlib.Path(CONFIG).relative_to(ROOT)} runs in network namespace {lab.name}, pid {lab.daemon.pid}')
         show.prove()
         if show.failed:
             print(f'\nFAILED: {", ".join(show.failed)}\n{lab.daemon.messages()}')

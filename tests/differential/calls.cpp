@@ -40,7 +40,7 @@ class Kernel final : public Calls {
   int epoll_ctl(int s, int o, int fd, epoll_event* e) override { return ::epoll_ctl(s, o, fd, e); }
   int epoll_wait(int s, epoll_event* e, int m, int t) override { return ::epoll_wait(s, e, m, t); }
   // The loopback device delivers within the call that sends, but for what a softirq puts off.
-  void settle() override { ::poll(nullptr, 0, 1); }
+  void settle() override { ::poll(nullptr, 0, patience_ms); }
 };
 
 class Linnet final : public Calls {

@@ -33,8 +33,9 @@ class Calls {
   virtual int epoll_create(int flags) = 0;
   virtual int epoll_ctl(int set, int operation, int fd, epoll_event* event) = 0;
   virtual int epoll_wait(int set, epoll_event* events, int most, int timeout_ms) = 0;
-  // What was sent has arrived after it.
+  // What was sent has arrived after it; in the kernel, if `patience_ms` is enough for its softirqs.
   virtual void settle() = 0;
+  int patience_ms = 1;
 };
 
 // The kernel's, in a network namespace made for it; null: that is not allowed here.

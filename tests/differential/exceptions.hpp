@@ -8,7 +8,7 @@ namespace linnet::differential {
 
 // Why the case may differ; nullptr: it may not.
 const char* reason_to_differ(const std::string& name);
-// The reason covers several cases, of which some may agree.
+// Some that the reason covers may agree.
 bool reason_is_of_many(const std::string& name);
 
 }  // namespace linnet::differential

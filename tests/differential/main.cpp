@@ -33,7 +33,13 @@ int main(int argc, char** argv) {
   unsigned agreed = 0, excused = 0, failed = 0;
   for (const Case& each : cases) {
     if (!wanted(each.name)) continue;
-    const std::string expected = each.run(*kernel), got = each.run(*ours);
+    kernel->patience_ms = 1;
+    std::string expected = each.run(*kernel), got = each.run(*ours);
+    if (expected != got) {  // on a busy machine the kernel's packets may have taken longer
+      kernel->patience_ms = 50;
+      expected = each.run(*kernel);
+      got = each.run(*ours);
+    }
     const char* const reason = reason_to_differ(each.name);
     if (expected == got) {
       ++agreed;

@@ -108,3 +108,16 @@ def httpd_serves_the_kernels_curl():
 @case('own')
 def httpd_serves_with_its_lane_on_the_control_core():
     serve_pages(0)
+
+
+@case('own')
+def nc_hears_the_kernels_connection():
+    """It listens, the kernel connects, and what the kernel says comes out of its standard output."""
+    with Lab('n') as lab:
+        net = Net(lab, 'linnet-nc', '-l', '4000')
+        said = 'one line\n' * 2000
+        run_python(net.host, 'import socket, sys; s = socket.create_connection((sys.argv[1], 4000), 10); '
+                   's.sendall(sys.argv[2].encode()); s.shutdown(socket.SHUT_WR); s.recv(1)', ADDRESS, said)
+        expect(wait_until(lambda: net.daemon.process.poll() is not None, 10), 'it does not end with the connection')
+        output = net.daemon.messages()
+        expect(output.count('one line') >= 2000, 'lines are missing', output[-2000:])

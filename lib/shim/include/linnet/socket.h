@@ -40,9 +40,10 @@ extern "C" {
 struct mmsghdr;
 
 /*
- * socket(2). Domain PF_INET: SOCK_STREAM (TCP), SOCK_DGRAM (UDP; IPPROTO_ICMP: ping) and SOCK_RAW;
- * type may carry SOCK_NONBLOCK and SOCK_CLOEXEC. Other domains: EAFNOSUPPORT; a protocol that is not
- * there: EPROTONOSUPPORT. No stack in this process: ENETDOWN.
+ * socket(2). Domain PF_INET: SOCK_STREAM (TCP) and SOCK_DGRAM (UDP; IPPROTO_ICMP: ping); type may
+ * carry SOCK_NONBLOCK and SOCK_CLOEXEC. Other domains: EAFNOSUPPORT; other types, SOCK_RAW among
+ * them: ESOCKTNOSUPPORT; a protocol that is not there: EPROTONOSUPPORT. No stack in this process:
+ * ENETDOWN.
  */
 LN_EXPORT int ln_socket(int domain, int type, int protocol);
 LN_EXPORT int ln_bind(int fd, const struct sockaddr *address, socklen_t length);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// linnet-nc: joins standard input and output to a connection, or to UDP (as nc(1)).
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <linnet/socket.hpp>
+#include <optional>
+
+#include "app/in_process.hpp"
+#include "base/ipv4.hpp"
+
+namespace {
+
+using namespace linnet;
+
+constexpr const char* kName = "linnet-nc";
+
+struct Wanted {
+  bool datagrams = false, listens = false;
+  SocketName name;
+};
+
+// [-u] -l PORT, or [-u] ADDRESS PORT.
+std::optional<Wanted> parse(std::span<const std::string> words) {
+  Wanted out;
+  std::size_t at = 0;
+  for (; at < words.size() && words[at].starts_with('-'); ++at) {
+    out.datagrams |= words[at] == "-u";
+    out.listens |= words[at] == "-l";
+    if (words[at] != "-u" && words[at] != "-l") return std::nullopt;
+  }
+  if (words.size() - at != (out.listens ? 1u : 2u)) return std::nullopt;
+  const std::uint16_t port = app::port_number(words.back());
+  const auto address = out.listens ? Ipv4Address() : Ipv4Address::parse(words[at]);
+  if (port == 0 || !address) return std::nullopt;
+  out.name = SocketName(address->host(), port);
+  return out;
+}
+
+bool write_all(const std::byte* bytes, std::size_t count) {
+  while (count > 0) {
+    const ssize_t put = ::write(STDOUT_FILENO, bytes, count);
+    if (put < 0) return false;
+    bytes += put;
+    count -= static_cast<std::size_t>(put);
+  }
+  return true;
+}
+
+// The socket that is talked to; without one errno says why.
+Socket open(const Wanted& wanted) {
+  Socket socket = wanted.datagrams ? Socket::datagram() : Socket::stream();
+  if (!wanted.listens) return socket.connect(wanted.name) == 0 ? std::move(socket) : Socket();
+  const int on = 1;
+  socket.set(SOL_SOCKET, SO_REUSEADDR, on);
+  if (socket.bind(wanted.name) != 0) return Socket();
+  if (!wanted.datagrams) return socket.listen(1) == 0 ? socket.accept() : Socket();
+  // The first who speaks is who is answered.
+  SocketName peer;
+  std::byte byte;
+  if (socket.receive_from({&byte, 1}, peer, MSG_PEEK) < 0) return Socket();
+  return socket.connect(peer) == 0 ? std::move(socket) : Socket();
+}
+
+int talk(const Wanted& wanted) {
+  const Socket socket = open(wanted);
+  if (!socket) return app::failed(kName, wanted.listens ? "listen" : "connect");
+  std::array<std::byte, 65536> room;
+  // A datagram holds no more.
+  const std::size_t most = wanted.datagrams ? 1400 : room.size();
+  pollfd fds[2] = {{socket.get(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+  while (ln_poll(fds, 2, -1) >= 0) {
+    if (fds[0].revents != 0) {
+      const ssize_t count = socket.receive(room);
+      if (count < 0) return app::failed(kName, "receive");
+      if (count == 0 && !wanted.datagrams) return 0;
+      if (!write_all(room.data(), static_cast<std::size_t>(count))) return 0;
+    }
+    if (fds[1].revents == 0) continue;
+    const ssize_t count = ::read(STDIN_FILENO, room.data(), most);
+    if (count > 0) {
+      if (socket.send({room.data(), static_cast<std::size_t>(count)}, MSG_NOSIGNAL) < 0)
+        return app::failed(kName, "send");
+      continue;
+    }
+    if (wanted.datagrams) return 0;
+    socket.shutdown(SHUT_WR);
+    fds[1].fd = -1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return linnet::app::run_in_process(
+      argc, argv,
+      {.name = kName,
+       .usage = "linnet-nc [OPTIONS] -- [-u] ADDRESS PORT\nlinnet-nc [OPTIONS] -- [-u] -l PORT\n\n"
+                "Joins standard input and output to a TCP connection, or to UDP with -u.",
+       .run = [](std::span<const std::string> words) { return talk(*parse(words)); },
+       .check = [](std::span<const std::string> words) { return parse(words).has_value(); }});
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Calls over stacks of several lanes. A port in memory gives all packets to whichever lane looks
+// first: most come to the wrong one and are handed over.
+#include <map>
+
+#include "shim/test_wire.hpp"
+
+namespace linnet::shim {
+namespace {
+
+class LanesTest : public WireTest, public testing::WithParamInterface<unsigned> {
+ protected:
+  void SetUp() override { make(GetParam()); }
+};
+
+constexpr unsigned kFlows = 256;
+
+TEST_P(LanesTest, ManyDatagramFlowsAllAnswered) {
+  const int server = socket_on(1, SOCK_DGRAM);
+  ASSERT_EQ(bind_to(server, "0.0.0.0", 7), 0);
+  std::map<int, std::string> sent;
+  char text[64];
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  auto* const name = reinterpret_cast<sockaddr*>(&from);
+  ssize_t count;
+  for (unsigned i = 0; i < kFlows; ++i) {
+    const int client = socket_on(0, SOCK_DGRAM);
+    ASSERT_EQ(connect_to(client, kB, 7), 0);
+    sent[client] = "flow " + std::to_string(i);
+    ASSERT_GT(ln_send(client, sent[client].data(), sent[client].size(), 0), 0);
+    if (i % 32 != 31) continue;  // more would not fit into net.core.rmem_default
+    run(3);
+    while ((count = ln_recvfrom(server, text, sizeof text, 0, name, &length)) > 0)
+      ASSERT_EQ(ln_sendto(server, text, static_cast<std::size_t>(count), 0, name, length), count);
+  }
+  run(3);
+  for (const auto& [socket, expected] : sent) {
+    count = ln_recv(socket, text, sizeof text, 0);
+    EXPECT_EQ(std::string(text, static_cast<std::size_t>(std::max<ssize_t>(count, 0))), expected);
+    ln_close(socket);
+  }
+  ln_close(server);
+}
+
+TEST_P(LanesTest, ManyConnectionsComeToOneAcceptQueueAndEcho) {
+  const int listener = socket_on(1);
+  ASSERT_EQ(bind_to(listener, kB, 80), 0);
+  ASSERT_EQ(ln_listen(listener, kFlows), 0);
+  std::map<int, std::string> clients;
+  for (unsigned i = 0; i < kFlows; ++i) {
+    const int client = socket_on(0);
+    EXPECT_EQ(connect_to(client, kB, 80), -1);
+    clients[client] = "connection " + std::to_string(i);
+  }
+  run(5);
+  for (const auto& [client, text] : clients)
+    ASSERT_EQ(ln_send(client, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  run(5);
+  std::vector<int> servers;
+  char text[64];
+  for (int server; (server = ln_accept(listener, nullptr, nullptr)) >= 0;) {
+    servers.push_back(server);
+    const ssize_t count = ln_recv(server, text, sizeof text, 0);
+    ASSERT_GT(count, 0);
+    ASSERT_EQ(ln_send(server, text, static_cast<std::size_t>(count), 0), count);
+  }
+  EXPECT_EQ(servers.size(), kFlows);
+  run(5);
+  for (const auto& [client, expected] : clients) {
+    const ssize_t count = ln_recv(client, text, sizeof text, 0);
+    EXPECT_EQ(std::string(text, static_cast<std::size_t>(std::max<ssize_t>(count, 0))), expected);
+    ln_close(client);
+  }
+  for (const int server : servers)
+    ln_close(server);
+  ln_close(listener);
+  run(5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lanes, LanesTest, testing::Values(1u, 2u, 4u));
+
+}  // namespace
+}  // namespace linnet::shim
