@@ -33,6 +33,8 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
+    if (tap_ != nullptr) [[unlikely]]
+      tap_(tap_self_, turn, static_cast<std::uint16_t>(index), burst);
     device->prepare(turn, burst);
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);

@@ -46,6 +46,12 @@ class Transmitter {
     burst.append(frames, count);
     if (burst.full()) flush_device(turn, device);
   }
+  // Who sees every burst before its device does (packet sockets); it changes nothing.
+  using Tap = void (*)(void* self, packet::Turn& turn, std::uint16_t device, packet::Burst& burst);
+  void set_tap(Tap tap, void* self) {
+    tap_ = tap;
+    tap_self_ = self;
+  }
   // Hands everything that gathered to the drivers.
   void flush(packet::Turn& turn);
 
@@ -55,6 +61,8 @@ class Transmitter {
   const DeviceTable& devices_;
   const unsigned queue_;
   std::uint64_t dirty_ = 0;  // a bit for each device with frames waiting
+  Tap tap_ = nullptr;
+  void* tap_self_ = nullptr;
   std::array<packet::Burst, kMaxDevices> waiting_;
 };
 

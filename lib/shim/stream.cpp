@@ -160,6 +160,7 @@ int Stream::listen(int backlog) {
   if (error_ != 0) {
     const int error = std::exchange(error_, 0);
     close_listener(lock);
+    state_ = State::Close;
     return -error;
   }
   publish(mask(), 0);
@@ -233,6 +234,7 @@ int Stream::shutdown(int how) {
   if (state_ == State::Listen) {
     if (how == SHUT_WR) return 0;
     close_listener(lock);
+    state_ = State::Close;
     publish(mask(), mask());
     return 0;
   }
@@ -252,7 +254,6 @@ int Stream::shutdown(int how) {
 void Stream::close_listener(Lock& lock) {
   const std::vector<LaneHandle> handles = std::exchange(listens_, {});
   Message close = message(RequestKind::Close);
-  state_ = State::Close;  // what is still accepted meanwhile is refused
   std::vector<std::shared_ptr<Stream>> unwanted;
   while (!accepted_.empty())
     unwanted.push_back(accepted_.pop());
@@ -396,7 +397,7 @@ void Stream::accepted(unsigned lane, const Message& event) {
   stream->enter(stream);
   stream->arrive(lane, event, options_);
   program().remember(lane, event.handle, stream);
-  if (state_ != State::Listen || closed_) return stream->refuse(lane);
+  if (state_ != State::Listen) return stream->refuse(lane);
   accepted_.push(std::move(stream));
   happened(kIn);
 }

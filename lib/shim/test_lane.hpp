@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -60,12 +59,10 @@ class EchoLane {
 
   std::uint64_t credit = 100'000;
   std::uint32_t last_program = 0;  // that opened something
-  socket::Handle last_handle{};    // of it
   std::map<std::uint32_t, std::uint64_t> options{};
   int connect_error = 0;
   bool holds = false;  // sends nothing back
   std::uint64_t close_flags = 0;
-  std::function<void()> on_consumed{};
 
  private:
   void act(socket::Message m) {
@@ -75,12 +72,12 @@ class EchoLane {
       case RequestKind::Open:
       case RequestKind::Listen:
         last_program = m.program;
-        m.handle = last_handle = {++slots_, 1};
+        m.handle = {++slots_, 1};
         m.value = 0;
         return tell(EventKind::Opened, m);
       case RequestKind::Connect:
         last_program = m.program;
-        m.handle = last_handle = {++slots_, 1};
+        m.handle = {++slots_, 1};
         m.value = 0;
         tell(EventKind::Opened, m);
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 0};
@@ -96,8 +93,6 @@ class EchoLane {
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 2};
         return tell(EventKind::Data, m);
       case RequestKind::Consumed:
-        if (on_consumed) on_consumed();
-        [[fallthrough]];
       case RequestKind::Return:
         if (m.buffer.index != socket::BufferRef::kNone)
           buffers_.give_back(session_.number(), m.buffer);
