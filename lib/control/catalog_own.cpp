@@ -66,6 +66,28 @@ constexpr Verb kSysctl[] = {
      "sysctl -w net.ipv4.ip_forward=1"},
 };
 
+constexpr Verb kSs[] = {
+    {"",
+     {},
+     "[-tuw0alnpemiH4]",
+     "Sockets: -t TCP, -u UDP, -w raw and ping, -0 packet; -a all, -l those that listen; -p "
+     "program, -e "
+     "lane and handle, -m memory, -i what TCP knows; -H no heading.",
+     {},
+     Operand::None,
+     "ss -tani"},
+};
+
+constexpr Verb kNstat[] = {
+    {"",
+     {},
+     "[-asz]",
+     "Counters of TCP and UDP by Linux's names, as they stand; -z with those that are 0.",
+     {},
+     Operand::None,
+     "nstat -z"},
+};
+
 constexpr Verb kHelp[] = {
     {"",
      {},
@@ -79,6 +101,8 @@ constexpr Verb kHelp[] = {
 constexpr Group kOwnGroups[] = {
     {"", "show", {}, "The state of the daemon", "", kShow},
     {"", "sysctl", {}, "Settings", "", kSysctl},
+    {"", "ss", {}, "Sockets", "", kSs},
+    {"", "nstat", {}, "Counters", "", kNstat},
     {"", "help", {}, "This list", "", kHelp},
 };
 

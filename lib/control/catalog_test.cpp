@@ -107,7 +107,7 @@ TEST(Catalog, TheReferencePageIsUpToDate) {
 TEST(Completion, OffersWhatCanFollow) {
   const Words devices = {"lo", "tap0", "tap1"};
   const auto after = [&devices](const Words& words) { return complete(words, devices); };
-  EXPECT_EQ(after({"s"}), (Words{"show", "sysctl"}));
+  EXPECT_EQ(after({"s"}), (Words{"show", "sysctl", "ss"}));
   EXPECT_EQ(after({"ip", ""}), (Words{"address", "route", "rule", "neighbour", "link"}));
   EXPECT_EQ(after({"ip", "-j", "ru"}), (Words{"rule"}));
   EXPECT_EQ(after({"ip", "l", "se"}), (Words{"set"}));

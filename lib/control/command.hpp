@@ -47,6 +47,7 @@ std::span<const Command> rule_commands();
 std::span<const Command> neighbour_commands();
 std::span<const Command> sysctl_commands();
 std::span<const Command> show_commands();
+std::span<const Command> socket_commands();
 std::span<const Command> help_commands();
 
 // The parser of a verb of the catalog.

@@ -8,6 +8,7 @@
 #include "control/completion.hpp"
 #include "control/config.hpp"
 #include "control/link.hpp"
+#include "stack/lane_state.hpp"
 
 namespace linnet::control {
 namespace {
@@ -88,8 +89,8 @@ std::string hundredths(std::uint64_t numerator, std::uint64_t denominator) {
 }
 
 Result<std::string> show_lanes(const Context& context, const Format& format) {
-  Columns columns({"lane", "turns", "busy", "packets", "bursts", "fill", "timers", "sleeps",
-                   "busy ms", "longest us"});
+  Columns columns({"lane", "turns", "busy", "packets", "bursts", "fill", "timers", "handed",
+                   "sleeps", "busy ms", "longest us"});
   Json json = Json::array();
   for (unsigned i = 0; i < context.stack.lanes(); ++i) {
     const stack::LaneStatistics& lane = context.stack.lane(i).statistics();
@@ -98,8 +99,9 @@ Result<std::string> show_lanes(const Context& context, const Format& format) {
     };
     columns.add({std::to_string(i), text(lane.turns), text(lane.busy_turns), text(lane.packets),
                  text(lane.bursts), hundredths(lane.packets.value(), lane.bursts.value()),
-                 text(lane.timers), text(lane.sleeps),
-                 std::to_string(lane.busy_ns.value() / 1'000'000),
+                 text(lane.timers),
+                 std::to_string(context.stack.lane(i).state().sockets.tcp().handovers()),
+                 text(lane.sleeps), std::to_string(lane.busy_ns.value() / 1'000'000),
                  std::to_string(lane.longest_turn_ns.value() / 1'000)});
     json.push_back({{"lane", i},
                     {"turns", lane.turns.value()},
@@ -107,6 +109,7 @@ Result<std::string> show_lanes(const Context& context, const Format& format) {
                     {"packets", lane.packets.value()},
                     {"bursts", lane.bursts.value()},
                     {"timers", lane.timers.value()},
+                    {"handovers", context.stack.lane(i).state().sockets.tcp().handovers()},
                     {"sleeps", lane.sleeps.value()},
                     {"busy_ns", lane.busy_ns.value()},
                     {"longest_turn_ns", lane.longest_turn_ns.value()}});

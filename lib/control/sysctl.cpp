@@ -105,8 +105,6 @@ constexpr TcpBounds kTcpBounds[] = {
     {"net.ipv4.tcp_mtu_probe_floor", 48, 65535},
     {"net.ipv4.tcp_mtu_probing", 0, 2},
     {"net.ipv4.tcp_notsent_lowat", 0, 0xffffffff},
-    {"net.ipv4.tcp_pacing_ca_ratio", 0, 1000},
-    {"net.ipv4.tcp_pacing_ss_ratio", 0, 1000},
     {"net.ipv4.tcp_reordering", 1, 127},
     {"net.ipv4.tcp_retries1", 0, 255},
     {"net.ipv4.tcp_retries2", 0, 255},

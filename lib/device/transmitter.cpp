@@ -37,7 +37,13 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
+<<<<<<< HEAD
     if (!plain || device->kind() != Kind::Port) bytes = device->prepare(turn, burst);
+=======
+    if (tap_ != nullptr) [[unlikely]]
+      tap_(tap_self_, turn, static_cast<std::uint16_t>(index), burst);
+    device->prepare(turn, burst);
+>>>>>>> transport
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);
     turn.ledger.sent.add(taken);

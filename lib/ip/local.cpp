@@ -46,7 +46,9 @@ void Local::dispatch(Turn& turn, Burst& burst) {
     }
     const Ipv4Header& header = *packet.header<Ipv4Header>();
     packet.meta().network_offset = packet.data_offset();
+    const bool heard = raw_ != nullptr && raw_(raw_self_, turn, packet);
     if (!protocols_[header.protocol]) [[unlikely]] {
+      if (heard) return turn.deliver(std::move(packet));
       return icmp_.refuse(turn, std::move(packet),
                           {wire::IcmpType::Unreachable, wire::unreachable::kProtocol},
                           packet::reason_of(Drop::UnknownProtocol));

@@ -22,6 +22,14 @@ class Local {
   // with network_offset and transport_offset.
   void handle(std::uint8_t protocol, packet::Stage stage) { protocols_[protocol] = stage; }
 
+  // Raw sockets: shown every whole datagram, data() at the IPv4 header, before its handler. True: a
+  // socket had it, so that a protocol without a handler is no error.
+  using Raw = bool (*)(void* self, packet::Turn& turn, packet::PacketRef packet);
+  void set_raw(Raw raw, void* self) {
+    raw_ = raw;
+    raw_self_ = self;
+  }
+
   // Datagrams and fragments for this host, data() at the IPv4 header, which is checked and in one
   // piece. Reassembly, hook INPUT, then the protocol's handler; without one: ICMP protocol
   // unreachable (RFC 1122 section 3.2.2.1). Empties the burst.
@@ -35,6 +43,8 @@ class Local {
   Reassembly& reassembly_;
   Icmp& icmp_;
   std::array<packet::Stage, 256> protocols_{};
+  Raw raw_ = nullptr;
+  void* raw_self_ = nullptr;
 };
 
 }  // namespace linnet::ip

@@ -5,7 +5,9 @@
 #include <cstdint>
 
 #include "device/device.hpp"
+#include "device/transmitter.hpp"
 #include "ip/icmp.hpp"
+#include "ip/local.hpp"
 #include "ip/output.hpp"
 #include "packet/turn.hpp"
 #include "route/addresses.hpp"
@@ -25,6 +27,8 @@ struct Context {
   ip::Output& output;
   ip::Icmp& icmp;
   time::TimerWheel& wheel;
+  device::Transmitter& transmitter;
+  ip::Local& local;
   Programs programs;
   Handles handles{};
 

@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::uint32_t kMostSockets = 65536;
 
+// UDP and ping sockets have ports or identifiers; raw and packet sockets hear all of a protocol.
+bool has_ports(Kind kind) {
+  return kind == Kind::Datagram || kind == Kind::Ping;
+}
+
 }  // namespace
 
 Datagrams::Datagrams(Context& context, udp::Input& udp)
@@ -29,7 +34,34 @@ Datagrams::Datagrams(Context& context, udp::Input& udp)
 
 Datagrams::~Datagrams() = default;
 
+// Whoever passes packets by is asked only while somebody listens.
+void Datagrams::watch() {
+  if (raw_.empty()) {
+    context_.local.set_raw(nullptr, nullptr);
+  } else {
+    context_.local.set_raw(
+        [](void* self, Turn& turn, packet::PacketRef packet) {
+          return static_cast<Datagrams*>(self)->raw_input(turn, packet);
+        },
+        this);
+  }
+  if (packets_.empty()) {
+    context_.transmitter.set_tap(nullptr, nullptr);
+  } else {
+    context_.transmitter.set_tap(
+        [](void* self, Turn& turn, std::uint16_t device, packet::Burst& burst) {
+          static_cast<Datagrams*>(self)->tap(turn, device, burst, true);
+        },
+        this);
+  }
+}
+
 bool Datagrams::enter(DatagramSocket& socket) {
+  if (!has_ports(socket.kind)) {
+    (socket.kind == Kind::Raw ? raw_ : packets_).push_back(socket);
+    watch();
+    return true;
+  }
   Space& space = space_of(socket);
   if (!socket.connected()) return space.bound.add(socket);
   socket.in_connected = space.connected.insert(
@@ -38,6 +70,10 @@ bool Datagrams::enter(DatagramSocket& socket) {
 }
 
 void Datagrams::leave(DatagramSocket& socket) {
+  if (!has_ports(socket.kind)) {
+    socket.in_kind.unlink();
+    return watch();
+  }
   Space& space = space_of(socket);
   space.bound.remove(socket);
   if (!socket.in_connected) return;
@@ -55,7 +91,9 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
     context_.programs.tell(session, answer);
   };
   const auto space = request.socket_kind == Kind::Ping ? socket::Space::Ping : socket::Space::Udp;
-  if (!context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number, space,
+  if (request.socket_kind == Kind::Stream) return refuse(EINVAL);
+  if (has_ports(request.socket_kind) &&
+      !context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number, space,
                                    request.local.port))
     return refuse(EINVAL);
   const std::uint32_t number = slab_.make(request.socket_kind);
@@ -63,6 +101,7 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
   DatagramSocket& socket = slab_[number];
   socket.number = number;
   socket.local = request.local;
+  socket.protocol = request.option;
   if (session.early_program == request.program) socket.options = session.early;
   context_.enlist(socket, session, request.program);
   if (!enter(socket)) {
@@ -94,6 +133,16 @@ void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) 
   event.peer = socket.peer;
   event.value = static_cast<std::uint64_t>(error);
   context_.programs.tell(*socket.session, event);
+}
+
+void Datagrams::set_option(DatagramSocket& socket, const Message& request) {
+  if (request.option == name::kAttachFilter) return attach_filter(socket, request);
+  if (request.option == name::kDetachFilter) {
+    socket.filter = BpfFilter();
+    return;
+  }
+  // What is refused was judged by the program's side before; nothing changes here.
+  socket.options.set(request.option, request.value);
 }
 
 void Datagrams::shutdown(DatagramSocket& socket, std::uint64_t how) {
@@ -181,9 +230,7 @@ ip::SendRequest Datagrams::request_for(const DatagramSocket& socket, const Messa
   const OptionSet& options = socket.options;
   const ControlData control = ControlData::of(request.option);
   ip::SendRequest out;
-  out.destination = request.peer.port != 0 || socket.kind == Kind::Ping ? request.peer.address
-                                                                        : socket.peer.address;
-  if (out.destination.is_any()) out.destination = socket.peer.address;
+  out.destination = request.peer.address.is_any() ? socket.peer.address : request.peer.address;
   out.source = request.local.address.is_any() ? socket.local.address : request.local.address;
   out.tos = control.has_tos ? control.tos : options.tos;
   const bool group = out.destination.is_multicast();
@@ -251,10 +298,14 @@ void Datagrams::finish(Turn& turn, DatagramSocket& socket, Packet&& packet,
   int error = EPIPE;
   if (socket.shut_write)
     refuse(turn, std::move(packet), error);
-  else if (request.peer.address.is_any() && !socket.connected())
+  else if (socket.kind == Kind::PacketRaw || socket.kind == Kind::PacketDatagram)
+    error = send_packet(turn, socket, std::move(packet), request);
+  else if (request.peer.address.is_any() && socket.peer.address.is_any())
     error = refuse(turn, std::move(packet), EDESTADDRREQ);
   else if (socket.kind == Kind::Ping)
     error = send_ping(turn, socket, std::move(packet), request);
+  else if (socket.kind == Kind::Raw)
+    error = send_raw(turn, socket, std::move(packet), request);
   else
     error = send_udp(turn, socket, std::move(packet), request);
   if (error != 0) tell_error(socket, error);

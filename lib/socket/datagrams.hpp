@@ -7,6 +7,7 @@
 #include <span>
 
 #include "socket/bound_table.hpp"
+#include "socket/bpf.hpp"
 #include "socket/context.hpp"
 #include "udp/input.hpp"
 
@@ -25,6 +26,7 @@ struct DatagramSocket : Socket {
   std::uint32_t group = kNoGroup;
   bool in_connected = false;
   ListHook in_kind;  // raw and packet sockets: all of the lane
+  BpfFilter filter{};
 
   // A datagram that a program is sending in several buffers.
   packet::Packet train{};
@@ -43,6 +45,7 @@ class Datagrams {
   void open(packet::Turn& turn, LaneSession& session, const Message& request);
   void set_peer(packet::Turn& turn, DatagramSocket& socket, const Message& request);
   void send_to(packet::Turn& turn, DatagramSocket& socket, const Message& request);
+  void set_option(DatagramSocket& socket, const Message& request);
   void shutdown(DatagramSocket& socket, std::uint64_t how);
   // A buffer of a Data event came back.
   void uncharge(DatagramSocket& socket, std::uint32_t truesize) {
@@ -56,6 +59,12 @@ class Datagrams {
   // ICMP errors about what we sent. False: no socket of ours did.
   bool udp_error(packet::Turn& turn, const ip::ErrorReport& report);
   bool echo_error(packet::Turn& turn, const ip::ErrorReport& report);
+
+  // Copies for raw sockets of a datagram, data() at its IPv4 header. True: one wanted it.
+  bool raw_input(packet::Turn& turn, packet::PacketRef packet);
+  // Copies for packet sockets of frames that came in or go out.
+  bool taps() const { return !packets_.empty(); }
+  void tap(packet::Turn& turn, std::uint16_t device, packet::Burst& burst, bool outgoing);
 
   std::uint32_t size() const { return slab_.used(); }
 
@@ -76,6 +85,14 @@ class Datagrams {
   // Hands the packet to the socket's program; `skip` bytes in front are not the program's. Ends it.
   void deliver(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
                std::uint32_t skip, const Message& like);
+  void hear(packet::Turn& turn, DatagramSocket& socket, packet::PacketRef packet,
+            std::uint32_t skip, const BpfFilter::Ancillary& about, const Message& like);
+  int send_raw(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+               const Message& request);
+  int send_packet(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
+                  const Message& request);
+  void attach_filter(DatagramSocket& socket, const Message& request);
+  void watch();
   void tell_error(DatagramSocket& socket, int error);
   bool report(packet::Turn& turn, Space& space, const Flow& flow, const ip::ErrorReport& report);
   void finish(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
@@ -94,6 +111,8 @@ class Datagrams {
   udp::Input& input_;
   Slab<DatagramSocket> slab_;
   Space udp_, ping_;
+  using Kinds = IntrusiveList<DatagramSocket, &DatagramSocket::in_kind>;
+  Kinds raw_, packets_;
 };
 
 // What Output::send answered, as an errno; 0: sent.

@@ -22,9 +22,10 @@ constexpr unsigned kClosedSockets = 256;
 
 LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTable& devices,
                          const route::Addresses& addresses, ip::Output& output, ip::Icmp& icmp,
-                         time::TimerWheel& wheel)
-    : context_{system, lane, devices, addresses,
-               output, icmp, wheel,   Programs(system.sessions, lane)},
+                         time::TimerWheel& wheel, device::Transmitter& transmitter,
+                         ip::Local& local)
+    : context_{system, lane,  devices,     addresses, output,
+               icmp,   wheel, transmitter, local,     Programs(system.sessions, lane)},
       udp_(icmp),
       tcp_(context_, tcp_counters_),
       datagrams_(context_, udp_) {
@@ -61,6 +62,13 @@ bool LaneSockets::begin(Turn& turn) {
     if (!session.waiting.empty()) go_on(turn, session);
     done += take_requests(turn, session);
   });
+  if (Survey* const question = question_.load(std::memory_order_acquire)) [[unlikely]] {
+    if (!survey_some(turn.now, *question)) {
+      question_.store(nullptr, std::memory_order_relaxed);
+      question->done.store(true, std::memory_order_release);
+    }
+    ++done;
+  }
   return done != 0;
 }
 
@@ -234,8 +242,7 @@ void LaneSockets::carry_out(Turn& turn, DatagramSocket& socket, const Message& r
     case RequestKind::SetPeer:
       return datagrams_.set_peer(turn, socket, request);
     case RequestKind::SetOption:
-      socket.options.set(request.option, request.value);
-      return;
+      return datagrams_.set_option(socket, request);
     case RequestKind::Shutdown:
       return datagrams_.shutdown(socket, request.value);
     case RequestKind::Close:

@@ -18,11 +18,17 @@ class LaneSockets {
  public:
   LaneSockets(System& system, unsigned lane, const device::DeviceTable& devices,
               const route::Addresses& addresses, ip::Output& output, ip::Icmp& icmp,
-              time::TimerWheel& wheel);
+              time::TimerWheel& wheel, device::Transmitter& transmitter, ip::Local& local);
 
   // The stages of protocols 6 and 17.
   packet::Stage tcp_stage() { return packet::Stage::of<&TcpSockets::input>(tcp_); }
   packet::Stage udp_stage() { return packet::Stage::of<&udp::Input::input>(udp_); }
+
+  // Shows packet sockets what a device received, data() at the link header. Nothing without them.
+  void received(packet::Turn& turn, std::uint16_t device, packet::Burst& burst) {
+    if (datagrams_.taps()) [[unlikely]]
+      datagrams_.tap(turn, device, burst, false);
+  }
 
   // True: there was something to do.
   bool begin(packet::Turn& turn);
@@ -30,6 +36,14 @@ class LaneSockets {
   void after_turn();
   // Ends all sockets without a word, for shutdown of the stack.
   void clear(packet::Turn& turn);
+
+  // --- Control core: what sockets there are. `ask` from any thread, then the lane answers in its
+  // turns until `survey.done`; or `survey` on the thread that gives the lane its turns. False: the
+  // lane answers another one.
+  bool ask(Survey& survey);
+  void survey(time::Instant now, Survey& survey);
+  // The lane takes no more turns: takes the question back.
+  void withdraw(Survey& survey);
 
   TcpSockets& tcp() { return tcp_; }
   Datagrams& datagrams() { return datagrams_; }
@@ -52,7 +66,12 @@ class LaneSockets {
   unsigned end_session(packet::Turn& turn, LaneSession& session);
   void close(packet::Turn& turn, Socket& socket);
 
+  bool survey_some(time::Instant now, Survey& survey);
+  void survey_others(Survey& survey);
+
   Context context_;
+  std::atomic<Survey*> question_{nullptr};
+  std::uint32_t question_cursor_ = 0;
   tcp::Counters tcp_counters_;
   udp::Input udp_;
   TcpSockets tcp_;

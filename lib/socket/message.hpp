@@ -44,14 +44,15 @@ struct BufferRef {
 // socket on the lane is named by `handle`, which Opened and Accepted tell; it is that lane's alone.
 // `cookie` of Listen, Connect and Open: the Ticket of Ports where `local.port` is bound, else 0.
 enum class RequestKind : std::uint8_t {
-  Open,       // datagram, ping, raw, packet: to every lane. local (port 0: not bound, may only
-              // send after it is), peer (port 0: not connected; SetPeer later). raw, packet: option
-              // = protocol, packet: local.device. -> Opened
+  Open,       // datagram, ping, raw, packet: to every lane. local (datagram and ping: as Ports
+              // bound it), peer (port 0: not connected; SetPeer later). raw, packet: option =
+              // protocol (ethertype; 3: all), packet: local.device. -> Opened
   Listen,     // to every lane: local, cookie, value = backlog -> Opened; again: a new backlog
   Connect,    // to any lane: local (address any: by route; port 0: ephemeral), peer -> Opened from
               // the lane that owns the flow, then Connected or Failed. Options before Opened:
               // SetOption with handle 0 and `program`, sent to the same lane before Connect
-  SetPeer,    // to every lane: local (an address from now on), peer; peer.port 0 dissolves
+  SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
+              // dissolves -> Connected or Failed
   Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
   SendTo,     // datagram, to one lane: buffer, kMore: it goes on in the next message. In the first
               // one: peer (port 0: the connected one), local (address, device: where to send from,
@@ -92,6 +93,8 @@ inline constexpr std::uint8_t kMore = 1, kUrgent = 2, kAbort = 4, kPushLater = 8
 }
 
 // What goes along with a datagram, in Message.option.
+// With packet sockets the option is ethertype | kind << 16 (Linux: PACKET_HOST ..), and `peer` is
+// the link-layer address: six bytes in address and port.
 struct ControlData {
   std::uint8_t tos = 0, ttl = 0;
   bool has_tos = false, has_ttl = false;

@@ -75,6 +75,8 @@ void TcpSockets::accepted(TcpSocket& socket) {
 void TcpSockets::leave_backlog(TcpSocket& socket) {
   if (!socket.in_backlog) return;
   socket.in_backlog = false;
+  // With the listener its count went: the ticket may be another one's by now.
+  if (context_.handles.find(socket.listener, *socket.session) == nullptr) return;
   context_.system.ports.backlog(socket.ticket).fetch_sub(1, std::memory_order_relaxed);
 }
 

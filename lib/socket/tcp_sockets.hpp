@@ -11,6 +11,7 @@
 #include "socket/bound_table.hpp"
 #include "socket/context.hpp"
 #include "socket/drops.hpp"
+#include "socket/survey.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/handshake.hpp"
 #include "tcp/sent_pool.hpp"
@@ -98,7 +99,9 @@ class TcpSockets final : public tcp::Host {
   std::uint64_t handovers() const { return handovers_.value(); }
   tcp::Engine& engine() { return engine_; }
 
-  // Calls `visit(const TcpSocket&)`, `visit(const Listener&)` ... for `ss`.
+  // Tells of connections, half-open ones and TIME-WAIT, some at a time (`FlowTable::visit_some`).
+  bool survey(time::Instant now, Survey& survey, std::uint32_t& cursor, unsigned budget);
+
   struct Sizes {
     std::uint32_t connections, half_open, time_wait, listeners, orphans;
   };

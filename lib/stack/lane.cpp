@@ -126,7 +126,8 @@ LaneState::LaneState(Stack& stack, const Options& options, unsigned lane_index)
               random.sip_key()),
       input(stack.routes(), stack.addresses(), hooks, local, forward, icmp, stack.ip_settings()),
       socket_system(stack.sockets()),
-      sockets(stack.sockets(), lane_index, devices, stack.addresses(), output, icmp, wheel) {
+      sockets(stack.sockets(), lane_index, devices, stack.addresses(), output, icmp, wheel,
+              transmitter, local) {
   // The one list of protocols: ethertypes, IP protocols, and where what fails goes.
   ethernet_input.handle(wire::ethertype::kIpv4, packet::Stage::of<&ip::Input::input>(input));
   ethernet_input.handle(wire::ethertype::kArp, resolver.arp_stage());
@@ -142,6 +143,7 @@ unsigned LaneState::receive(Turn& turn, device::Device& device, Burst& burst) {
   if (count == 0) return 0;
   ledger.received.add(count);
   statistics.bursts.add();
+  sockets.received(turn, device.index(), burst);
   if (device.link_layer() == device::LinkLayer::Ethernet) [[likely]]
     ethernet_input.input(turn, device, burst);
   else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -9,7 +10,8 @@
 
 namespace linnet::socket {
 class LaneWaker;
-}
+struct Survey;
+}  // namespace linnet::socket
 
 namespace linnet::stack {
 
@@ -48,6 +50,11 @@ class Lane {
   void after_turn();
   // Who wakes this lane from its rest; nullptr: nobody.
   void set_waker(socket::LaneWaker* waker);
+  // Control core: fills the survey; waits for a lane on a core of its own as long as it takes
+  // turns. False: the lane does not answer.
+  bool survey_sockets(socket::Survey& survey, time::Instant now);
+  // Whether a core of its own gives the lane its turns.
+  void set_on_worker(bool on) { on_worker_.store(on, std::memory_order_release); }
   // Drops all that is held, for shutdown.
   void clear(time::Instant now);
 
@@ -60,6 +67,7 @@ class Lane {
 
  private:
   std::unique_ptr<LaneState> state_;
+  std::atomic<bool> on_worker_{false};
 };
 
 }  // namespace linnet::stack

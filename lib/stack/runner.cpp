@@ -66,9 +66,11 @@ int LaneRunner::entry(void* self) {
 void LaneRunner::run() {
   time::TscClock clock;
   rcu_.online(lane_.index());
+  lane_.set_on_worker(true);
   while (!stop_.load(std::memory_order_acquire) && !finished()) {
     if (turn(clock) && options_.rests) rest(clock);
   }
+  lane_.set_on_worker(false);
   rcu_.offline(lane_.index());
 }
 

@@ -50,6 +50,24 @@ class FlowTable {
     }
   }
 
+  // As `for_each`, some at a time: goes on at `cursor` (0 at first), visits at least one bucket and
+  // stops after `budget` entries. False: that was all. Entries that come, go or move meanwhile may
+  // be visited or not.
+  template <typename Visit>
+  bool visit_some(std::uint32_t& cursor, unsigned budget, Visit&& visit) const {
+    for (unsigned seen = 0; seen < budget; ++cursor) {
+      const std::uint32_t at = cursor;
+      if (at >= now_.count + next_.count) return false;
+      const Bucket& bucket = at < now_.count ? now_.buckets[at] : next_.buckets[at - now_.count];
+      for (const std::uint32_t number : bucket.number) {
+        if (number == 0) continue;
+        visit(number - 1);
+        ++seen;
+      }
+    }
+    return true;
+  }
+
   std::uint32_t size() const { return size_; }
   std::size_t memory_bytes() const {
     return (std::size_t{now_.count} + next_.count) * sizeof(Bucket);

@@ -296,6 +296,34 @@ SCENARIO("The accept queue is bounded", "[S13.1][T10]") {
   }
 }
 
+SCENARIO("A listener that is closed takes what nobody accepted with it, and leaves no trace",
+         "[S13.1]") {
+  PairLab lab;
+  Program left(lab.client), right(lab.server);
+  right.accepts = false;
+  for (int round = 0; round < 3; ++round) {
+    auto& listener = right.listen("0.0.0.0", 80, 4);
+    lab.run_for(ms(1));
+    REQUIRE(listener.error == 0);
+    std::vector<Program::Socket*> sockets;
+    for (unsigned i = 0; i < 3; ++i)
+      sockets.push_back(&left.connect(endpoint("192.0.2.2", 80), i % modes().lanes));
+    lab.run_for(ms(100));
+    REQUIRE(listener.accepted.size() == 3);
+    right.close(listener);
+    lab.run_for(ms(10));
+    CHECK(listener.closed);
+    for (const std::uint32_t number : listener.accepted)
+      right.close(right.at(number));
+    for (auto* socket : sockets)
+      left.close(*socket);
+    lab.run_for(seconds(70));
+  }
+  auto& refused = left.connect(endpoint("192.0.2.2", 80));
+  lab.run_for(ms(100));
+  CHECK(refused.error == ECONNREFUSED);
+}
+
 SCENARIO("A SYN flood does not keep others out", "[T11][T12][RFC4987]") {
   PairLab lab;
   Program left(lab.client), right(lab.server);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "socket/options.hpp"
+
 namespace linnet::tests {
 
 using socket::EventKind;
@@ -104,6 +106,32 @@ Program::Socket& Program::bind_udp(const std::string& address, std::uint16_t por
 
 Program::Socket& Program::bind_ping(const std::string& address, std::uint16_t identifier) {
   return bind(socket::Space::Ping, socket::Kind::Ping, address, identifier, false, false);
+}
+
+Program::Socket& Program::open_raw(socket::Kind kind, std::uint32_t protocol,
+                                   std::uint16_t device) {
+  Socket& socket = make();
+  for (unsigned lane = 0; lane < session_->lanes(); ++lane) {
+    Message open = about(socket, RequestKind::Open, lane);
+    open.socket_kind = kind;
+    open.option = protocol;
+    open.local.device = device;
+    request(lane, open);
+  }
+  return socket;
+}
+
+void Program::attach_filter(Socket& socket, const Bytes& instructions) {
+  for (unsigned lane = 0; lane < session_->lanes(); ++lane) {
+    auto buffer = system_.buffers.take(session_->number());
+    LINNET_CHECK(buffer);
+    std::memcpy(system_.buffers.address(*buffer), instructions.data(), instructions.size());
+    buffer->length = static_cast<std::uint16_t>(instructions.size());
+    Message message = about(socket, RequestKind::SetOption, lane);
+    message.option = socket::name::kAttachFilter;
+    message.buffer = *buffer;
+    request(lane, message);
+  }
 }
 
 void Program::set_peer(Socket& socket, const socket::Endpoint& peer) {

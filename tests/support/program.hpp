@@ -54,6 +54,10 @@ class Program {
   Socket& bind_udp(const std::string& address, std::uint16_t port, bool reuse_address = false,
                    bool reuse_port = false);
   Socket& bind_ping(const std::string& address, std::uint16_t identifier);
+  // Raw and packet sockets; `device` of packet sockets alone.
+  Socket& open_raw(socket::Kind kind, std::uint32_t protocol,
+                   std::uint16_t device = packet::kNoDevice);
+  void attach_filter(Socket& socket, const Bytes& instructions);
   void set_peer(Socket& socket, const socket::Endpoint& peer);
   void send_to(Socket& socket, const socket::Endpoint& to, const Bytes& data, unsigned lane = 0,
                std::uint32_t control = 0, std::size_t piece = 2048);
