@@ -37,13 +37,9 @@ void Transmitter::flush_device(packet::Turn& turn, unsigned index) {
   } else if (!device->running()) {
     drop_all(turn, burst, Drop::DeviceDown);
   } else {
-<<<<<<< HEAD
-    if (!plain || device->kind() != Kind::Port) bytes = device->prepare(turn, burst);
-=======
     if (tap_ != nullptr) [[unlikely]]
       tap_(tap_self_, turn, static_cast<std::uint16_t>(index), burst);
-    device->prepare(turn, burst);
->>>>>>> transport
+    if (!plain || device->kind() != Kind::Port) bytes = device->prepare(turn, burst);
     for (unsigned i = 0; i < kRetries && !burst.empty(); ++i)
       taken += device->transmit(queue_, burst);
     turn.ledger.sent.add(taken);

@@ -47,16 +47,13 @@ class Transmitter {
     dirty_ |= std::uint64_t{1} << device;
     if (waiting.burst.full()) flush_device(turn, device);
   }
-<<<<<<< HEAD
   std::uint32_t longest_payload(std::uint16_t device) const { return devices_.at(device)->mtu(); }
-=======
   // Who sees every burst before its device does (packet sockets); it changes nothing.
   using Tap = void (*)(void* self, packet::Turn& turn, std::uint16_t device, packet::Burst& burst);
   void set_tap(Tap tap, void* self) {
     tap_ = tap;
     tap_self_ = self;
   }
->>>>>>> transport
   // Hands everything that gathered to the drivers.
   void flush(packet::Turn& turn);
 
@@ -71,13 +68,9 @@ class Transmitter {
   const DeviceTable& devices_;
   const unsigned queue_;
   std::uint64_t dirty_ = 0;  // a bit for each device with frames waiting
-<<<<<<< HEAD
-  std::array<Waiting, kMaxDevices> waiting_;
-=======
   Tap tap_ = nullptr;
   void* tap_self_ = nullptr;
-  std::array<packet::Burst, kMaxDevices> waiting_;
->>>>>>> transport
+  std::array<Waiting, kMaxDevices> waiting_;
 };
 
 }  // namespace linnet::device
