@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <thread>
+#include <vector>
 
 #include "shim/test_lane.hpp"
 
@@ -50,6 +51,7 @@ TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
   EXPECT_EQ(queued, 3000);
   socket::Message space;
   space.program = lane_->last_program;
+  space.handle = lane_->last_handle;
   space.value = 2000;
   lane_->tell(EventKind::Space, space);
   EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
@@ -286,6 +288,7 @@ TEST_F(CallsTest, UrgentByteStandsBesideTheStream) {
   const int fd = connected();
   socket::Message event;
   event.program = lane_->last_program;
+  event.handle = lane_->last_handle;
   event.value = 2;
   lane_->tell(EventKind::Urgent, event);
   lane_->data(event, "abUcd");
@@ -301,6 +304,176 @@ TEST_F(CallsTest, UrgentByteStandsBesideTheStream) {
   EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), 2);
   EXPECT_EQ(std::string(text, 2), "cd");
   ln_close(fd);
+}
+
+TEST_F(CallsTest, WaitallSeesWhatComesWhileTheWindowIsOpened) {
+  const int fd = connected();
+  socket::Message event;
+  event.program = lane_->last_program;
+  event.handle = lane_->last_handle;
+  lane_->data(event, "hello");
+  lane_->on_consumed = [&] {
+    lane_->on_consumed = nullptr;
+    lane_->data(event, "world");
+  };
+  char text[16];
+  EXPECT_EQ(ln_recv(fd, text, 10, MSG_WAITALL), 10);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, SendWithoutABufferTriesAgainThoughNothingIsOutstanding) {
+  const int fd = connected();
+  std::vector<ln_buffer> lent(1);
+  while (ln_send_buffer_get(fd, &lent.back()) == 0)
+    lent.emplace_back();
+  lent.pop_back();
+  EXPECT_EQ(ln_send(fd, "x", 1, MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  host_.drives = false;
+  std::atomic<ssize_t> sent{-7};
+  std::thread writer([&] { sent = ln_send(fd, "x", 1, 0); });
+  while (program_->sleepers() == 0)
+    std::this_thread::yield();
+  EXPECT_EQ(program_->next_deadline(host_.now()).since_origin_ns(), 1'001'000'000);
+  EXPECT_EQ(ln_send_buffer_drop(fd, lent.data(), static_cast<int>(lent.size())), 0);
+  host_.now_ns = 1'001'000'000;
+  program_->wake_due(host_.now());
+  for (int i = 0; i < 1000 && sent == -7; ++i)
+    ::poll(nullptr, 0, 1);
+  EXPECT_EQ(sent, 1);
+  host_.drives = true;
+  if (sent == -7) ln_shutdown(fd, SHUT_WR);
+  writer.join();
+  ln_close(fd);
+}
+
+// Two of three are satisfied at once, and the one that drained the rings leaves first.
+TEST_F(CallsTest, TheThirdSleeperDrainsTheRingsWhenTwoHaveLeft) {
+  const int fd = connected();
+  host_.drives = false;
+  std::atomic<Waiter*> waiters[2] = {};
+  std::atomic<bool> out[2] = {}, may_leave[2] = {};
+  std::vector<std::thread> threads;
+  const auto sleeps = [&](unsigned i) {
+    Program::Sleeper sleeper(*program_, time::Instant::never());
+    sleeper.waiter().reset();
+    waiters[i] = &sleeper.waiter();
+    sleeper.sleep();
+    out[i] = true;
+    while (!may_leave[i])
+      std::this_thread::yield();
+  };
+  for (unsigned i = 0; i < 2; ++i) {
+    threads.emplace_back(sleeps, i);
+    while (program_->sleepers() != i + 1)
+      std::this_thread::yield();
+  }
+  std::atomic<ssize_t> got{-7};
+  std::thread reader([&] {
+    char text[8];
+    got = ln_recv(fd, text, sizeof text, 0);
+  });
+  while (program_->sleepers() != 3)
+    std::this_thread::yield();
+  for (unsigned i = 0; i < 2; ++i)
+    waiters[i].load()->wake();
+  for (unsigned i = 0; i < 2; ++i) {
+    while (!out[i])
+      std::this_thread::yield();
+  }
+  for (unsigned i = 0; i < 2; ++i) {
+    may_leave[i] = true;
+    threads[i].join();
+  }
+  EXPECT_EQ(ln_send(fd, "hello", 5, 0), 5);
+  lane_->turn();
+  for (int i = 0; i < 1000 && got == -7; ++i)
+    ::poll(nullptr, 0, 1);
+  EXPECT_EQ(got, 5);
+  program_->pump();
+  reader.join();
+  host_.drives = true;
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, ConnectionThatComesWhileItsListenerClosesIsReset) {
+  const int fd = ln_socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in here = name("10.0.0.1", 80);
+  EXPECT_EQ(ln_bind(fd, reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+  EXPECT_EQ(ln_listen(fd, 5), 0);
+  lane_->arrive(lane_->last_program, "hello");
+  EXPECT_EQ(ln_close(fd), 0);
+  lane_->turn();
+  EXPECT_EQ(lane_->close_flags, socket::message_flag::kAbort);
+}
+
+TEST_F(CallsTest, WhatTheOldConnectionSaysIsNotTakenForTheNewOne) {
+  const int fd = connected();
+  socket::Message old;
+  old.program = lane_->last_program;
+  old.handle = lane_->last_handle;
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  EXPECT_EQ(ln_connect(fd, &nobody, sizeof nobody), 0);
+  lane_->data(old, "late");
+  lane_->tell(EventKind::EndOfStream, old);
+  const sockaddr_in to = name("10.0.0.2", 7);
+  int error = 0;
+  socklen_t length = sizeof error;
+  EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+  EXPECT_EQ(ln_connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  lane_->data(old, "later");
+  char text[8];
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(ln_send(fd, "hello", 5, 0), 5);
+  EXPECT_EQ(ln_recv(fd, text, sizeof text, 0), 5);
+  ln_close(fd);
+}
+
+TEST_F(CallsTest, NumberIsFreeAgainWhenTheLaneRefusesWhatWasClosed) {
+  lane_->refuse_error = ENETUNREACH;
+  host_.lane = nullptr;  // it answers later
+  const int fd = ln_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  const sockaddr_in to = name("10.0.0.2", 7);
+  EXPECT_EQ(ln_connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  EXPECT_EQ(ln_close(fd), 0);
+  lane_->turn();
+  program_->pump();
+  host_.lane = lane_.get();
+  lane_->refuse_error = 0;
+  const std::uint32_t number = lane_->last_program;
+  const int next = connected();
+  EXPECT_EQ(lane_->last_program, number);
+  ln_close(next);
+}
+
+TEST_F(CallsTest, AnswerThatNobodyWaitsForGivesItsBufferBack) {
+  const int fd = connected();
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  EXPECT_EQ(ln_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), -1);  // this lane is mute
+  socket::Message answer;
+  answer.program = lane_->last_program;
+  answer.handle = lane_->last_handle;
+  answer.cookie = 1;
+  const auto buffer = buffers_.take(program_->session());
+  ASSERT_TRUE(buffer.has_value());
+  answer.buffer = *buffer;
+  lane_->tell(EventKind::Answer, answer);
+  program_->pump();
+  EXPECT_EQ(pool_->in_use(), 0u);
+  ln_close(fd);
+}
+
+TEST(Waiter, WokenBetweenSleepsLeavesNoSignalBehind) {
+  Waiter waiter;
+  // A signal whose word a reset has taken already: as between the two steps of `wake`.
+  const std::uint64_t one = 1;
+  ASSERT_EQ(::write(waiter.fd(), &one, sizeof one), 8);
+  waiter.reset();
+  pollfd poll{waiter.fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&poll, 1, 0), 0);
 }
 
 }  // namespace

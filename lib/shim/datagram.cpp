@@ -77,6 +77,7 @@ int Datagram::open(Lock& lock) {
   lock.lock();
   program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
   if (standing_ == program().lanes()) return 0;
+  if (standing_ == 0 && opening_ == 0) handles_.clear();  // the next call tries again
   return local_error_ != 0 ? -std::exchange(local_error_, 0) : -ENOBUFS;
 }
 
@@ -160,7 +161,7 @@ int Datagram::on_close() {
   }
   Message close = message(RequestKind::Close);
   const std::vector<Handle> handles = handles_;
-  const bool free = handles_.empty();
+  const bool leaves = may_leave();
   release_port();
   publish(POLLHUP, POLLHUP);
   lock.unlock();
@@ -170,7 +171,7 @@ int Datagram::on_close() {
     program().request(lane, close);
     program().carry_out(lane);
   }
-  if (free) program().leave(number_);
+  if (leaves) program().leave(number_);
   return 0;
 }
 
@@ -246,6 +247,12 @@ void Datagram::failed(int error) {
   publish(mask(), POLLERR);
 }
 
+// No lane knows of the closed socket any more: its number is free, once.
+bool Datagram::may_leave() {
+  if (!closed_ || standing_ > 0 || opening_ > 0) return false;
+  return !std::exchange(left_, true);
+}
+
 bool Datagram::on_event(unsigned lane, const Message& event) {
   const std::lock_guard lock(mutex_);
   switch (EventKind{event.kind}) {
@@ -263,11 +270,11 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
         program().post(lane, close);
       }
       publish(mask(), POLLOUT);
-      return closed_ && standing_ == 0 && opening_ == 0;
+      return may_leave();
     }
     case EventKind::Closed:
       if (standing_ > 0) --standing_;
-      return closed_ && standing_ == 0 && opening_ == 0;
+      return may_leave();
     case EventKind::Data:
       arrived(lane, event);
       return false;
@@ -280,7 +287,7 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
         --opening_;
         local_error_ = static_cast<int>(event.value);
         publish(mask(), POLLOUT);
-        return closed_ && standing_ == 0 && opening_ == 0;
+        return may_leave();
       }
       failed(static_cast<int>(event.value));
       return false;

@@ -67,6 +67,7 @@ class Datagram final : public Socket {
                  bool may_block);
   int send_train(Lock& lock, std::vector<Message>& train, bool may_block);
   bool cork(const SendCall& call);
+  bool may_leave();
   void arrived(unsigned lane, const Message& event);
   void failed(int error);
   void soft_error(const Message& event);
@@ -81,6 +82,7 @@ class Datagram final : public Socket {
   unsigned standing_ = 0;        // lanes that have a socket for us
   bool connected_ = false;
   bool closed_ = false;
+  bool left_ = false;     // the number is given away
   bool sending_ = false;  // a call sends: the lane may say at once that it cannot
   int local_error_ = 0;   // what it said
 

@@ -31,6 +31,7 @@ void Program::end() {
   {
     const std::scoped_lock lock(pump_mutex_, numbers_mutex_);
     sockets.swap(numbers_);
+    free_numbers_.clear();
     unnamed_.clear();
     parts_.sessions.close(*session_);
   }
@@ -42,6 +43,7 @@ void Program::end() {
 
 std::uint32_t Program::enter(std::shared_ptr<Socket> socket) {
   const std::lock_guard lock(numbers_mutex_);
+  if (ended()) return 0;  // nobody speaks to it any more
   if (free_numbers_.empty()) {
     numbers_.push_back(std::move(socket));
     return static_cast<std::uint32_t>(numbers_.size() - 1);
@@ -175,12 +177,13 @@ Program::Sleeper::Sleeper(Program& program, time::Instant deadline, bool for_lan
 
 Program::Sleeper::~Sleeper() {
   const std::lock_guard lock(program_.sleep_mutex_);
-  if (program_.leader_ != this) {
+  if (program_.leader_ == this)
+    program_.leader_ = nullptr;
+  else
     std::erase(program_.sleepers_, this);
-    return;
-  }
-  program_.leader_ = nullptr;
-  if (!program_.sleepers_.empty()) program_.sleepers_.front()->waiter_.wake();
+  // Whoever the leader woke may leave as well: somebody has to drain the rings for the rest.
+  if (program_.leader_ == nullptr && !program_.sleepers_.empty())
+    program_.sleepers_.front()->waiter_.wake();
 }
 
 Host::Slept Program::Sleeper::sleep(std::span<pollfd> others, const sigset_t* mask) {

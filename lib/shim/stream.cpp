@@ -63,6 +63,11 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
   if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
   if (peer.address.is_multicast() || peer.address.is_limited_broadcast()) return -ENETUNREACH;
   if (!program().host().source_for(peer.address)) return -ENETUNREACH;
+  forget_local();
+  // A port given to bind went with a listener that was shut down.
+  if (local_.port != 0) {
+    if (const int bad = bind_any_port(); bad != 0) return bad;
+  }
   peer_ = peer;
   error_ = 0;
   start_connect(lock);
@@ -76,6 +81,7 @@ void Stream::start_connect(Lock& lock) {
   end_ = false;
   shutdown_ = 0;
   opening_ = 1;
+  credit_ = granted_ = 0;
   lane_ = number_ % program().lanes();
   publish(mask(), 0);
   std::vector<Message> requests = option_messages();
@@ -110,11 +116,16 @@ int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
 int Stream::disconnect(Lock& lock) {
   if (state_ == State::Listen) close_listener(lock);
   const bool resets = state_ == State::Established || state_ == State::SynSent;
+  // What is to be closed is named by the lane's answer to Connect; it comes in a moment.
+  if (state_ == State::SynSent)
+    program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
+  cancelled_ += std::exchange(opening_, 0);
   if (handle_) {
     Message close = message(RequestKind::Close);
-    close.handle = handle_;
+    close.handle = std::exchange(handle_, {});
     close.flags = socket::message_flag::kAbort;
     const unsigned lane = lane_;
+    closing_.push_back({lane, close.handle});
     lock.unlock();
     program().request(lane, close);
     program().carry_out(lane);
@@ -127,6 +138,8 @@ int Stream::disconnect(Lock& lock) {
   shutdown_ = 0;
   end_ = urgent_ = false;
   peer_ = {};
+  if (!port_given_) release_port();
+  forget_local();
   publish(mask(), mask());
   return 0;
 }
@@ -160,7 +173,6 @@ int Stream::listen(int backlog) {
   if (error_ != 0) {
     const int error = std::exchange(error_, 0);
     close_listener(lock);
-    state_ = State::Close;
     return -error;
   }
   publish(mask(), 0);
@@ -234,7 +246,6 @@ int Stream::shutdown(int how) {
   if (state_ == State::Listen) {
     if (how == SHUT_WR) return 0;
     close_listener(lock);
-    state_ = State::Close;
     publish(mask(), mask());
     return 0;
   }
@@ -253,7 +264,10 @@ int Stream::shutdown(int how) {
 
 void Stream::close_listener(Lock& lock) {
   const std::vector<LaneHandle> handles = std::exchange(listens_, {});
+  closing_.insert(closing_.end(), handles.begin(), handles.end());
+  cancelled_ += std::exchange(opening_, 0);
   Message close = message(RequestKind::Close);
+  state_ = State::Close;  // what is still accepted meanwhile is refused
   std::vector<std::shared_ptr<Stream>> unwanted;
   while (!accepted_.empty())
     unwanted.push_back(accepted_.pop());
@@ -310,24 +324,74 @@ void Stream::drop_received() {
 // --- Events.
 
 void Stream::opened(unsigned lane, const Message& event) {
-  if (opening_ > 0) --opening_;
-  if (event.value != 0) {
-    error_ = static_cast<int>(event.value);
-    if (state_ == State::SynSent) state_ = State::Close;
-  } else if (state_ == State::Listen) {
+  const bool wanted = cancelled_ == 0 && !closed_;
+  if (cancelled_ > 0)
+    --cancelled_;
+  else if (opening_ > 0)
+    --opening_;
+  if (wanted && state_ == State::Listen) {
     listens_.push_back({lane, event.handle});
-    ++standing_;
-  } else {
+  } else if (wanted && state_ == State::SynSent && !handle_) {
     lane_ = lane;
     handle_ = event.handle;
-  }
-  if (closed_ && event.value == 0) {
-    Message close = message(RequestKind::Close);
-    close.handle = event.handle;
-    close.flags = socket::message_flag::kAbort;
-    program().post(lane, close);
+    name_local(event.local);
+  } else {
+    discard(lane, event.handle);
   }
   publish(mask(), POLLOUT);
+}
+
+void Stream::discard(unsigned lane, Handle handle) {
+  Message close = message(RequestKind::Close);
+  close.handle = handle;
+  close.flags = socket::message_flag::kAbort;
+  closing_.push_back({lane, handle});
+  program().post(lane, close);
+}
+
+// SO_BINDTODEVICE stays ours.
+void Stream::name_local(const Endpoint& local) {
+  if (local.port == 0) return;
+  local_.address = local.address;
+  local_.port = local.port;
+}
+
+// What a connection's lane chose goes with it (Linux: inet_reset_saddr, inet_put_port).
+void Stream::forget_local() {
+  if (!address_given_) local_.address = {};
+  if (!port_given_ && ticket_ == 0) local_.port = 0;
+}
+
+void Stream::failed(int error) {
+  error_ = error;
+  if (state_ == State::SynSent) forget_local();
+  state_ = State::Close;
+  // The lane gives it up by itself: a new connect may come before it says so.
+  if (handle_) closing_.push_back({lane_, std::exchange(handle_, {})});
+  shutdown_ = kReceiveShut | kSendShut;  // Linux: tcp_done
+  happened(POLLERR | POLLHUP | kIn | kOut | POLLRDHUP);
+}
+
+// A lane has not made what was asked for.
+void Stream::refused(int error) {
+  if (cancelled_ > 0) {
+    --cancelled_;
+    return;
+  }
+  if (opening_ == 0) return;
+  --opening_;
+  if (state_ != State::Listen) return failed(error);
+  error_ = error;
+  publish(mask(), POLLERR);
+}
+
+void Stream::answered(const Message& event) {
+  for (Question& question : questions_) {
+    if (question.cookie != event.cookie) continue;
+    question.answer = event;
+    return publish(mask(), POLLIN);
+  }
+  if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
 }
 
 void Stream::connection_event(const Message& event) {
@@ -335,7 +399,7 @@ void Stream::connection_event(const Message& event) {
     case EventKind::Connected:
       if (state_ != State::SynSent) return;
       state_ = State::Established;
-      local_ = event.local;
+      name_local(event.local);
       credit_ += event.value;
       granted_ += event.value;
       return happened(kOut);
@@ -349,15 +413,7 @@ void Stream::connection_event(const Message& event) {
       return publish(mask(), writable() && !was ? kOut : 0);
     }
     case EventKind::Failed:
-      error_ = static_cast<int>(event.value);
-      if (state_ == State::Listen) {
-        if (opening_ > 0) --opening_;
-        return publish(mask(), POLLERR);
-      }
-      if (state_ == State::SynSent) opening_ = 0;
-      state_ = State::Close;
-      shutdown_ = kReceiveShut | kSendShut;  // Linux: tcp_done
-      return happened(POLLERR | POLLHUP | kIn | kOut | POLLRDHUP);
+      return failed(static_cast<int>(event.value));
     case EventKind::SoftError:
       if (options_.get(IPPROTO_IP, IP_RECVERR) != 0) error_ = static_cast<int>(event.value);
       return happened(POLLERR);
@@ -366,19 +422,18 @@ void Stream::connection_event(const Message& event) {
       urgent_read_ = false;
       urgent_at_ = arrived_at_ + event.value;
       return happened(POLLPRI);
-    case EventKind::Answer:
-      answer_ = event;
-      return publish(mask(), POLLIN);
     default:
       return;
   }
 }
 
 bool Stream::handle_closed(unsigned lane, const Message& event) {
-  std::erase_if(listens_, [&](const LaneHandle& at) { return at.lane == lane; });
-  if (handle_ != event.handle) {
-    if (standing_ > 0) --standing_;
-  } else {
+  const auto same = [&](const LaneHandle& at) {
+    return at.lane == lane && at.handle == event.handle;
+  };
+  std::erase_if(listens_, same);
+  std::erase_if(closing_, same);
+  if (same({lane_, handle_})) {
     handle_ = {};
     if (state_ == State::SynSent || state_ == State::Established) state_ = State::Close;
   }
@@ -388,7 +443,8 @@ bool Stream::handle_closed(unsigned lane, const Message& event) {
 
 // No lane knows of the closed socket any more: its number is free, once.
 bool Stream::may_leave() {
-  if (!closed_ || handle_ || standing_ > 0 || opening_ > 0) return false;
+  if (!closed_ || handle_ || opening_ > 0 || cancelled_ > 0) return false;
+  if (!listens_.empty() || !closing_.empty()) return false;
   return !std::exchange(left_, true);
 }
 
@@ -397,7 +453,7 @@ void Stream::accepted(unsigned lane, const Message& event) {
   stream->enter(stream);
   stream->arrive(lane, event, options_);
   program().remember(lane, event.handle, stream);
-  if (state_ != State::Listen) return stream->refuse(lane);
+  if (state_ != State::Listen || closed_) return stream->refuse(lane);
   accepted_.push(std::move(stream));
   happened(kIn);
 }
@@ -411,12 +467,42 @@ void Stream::refuse(unsigned lane) {
   program().post(lane, close);
 }
 
+// Of a connection that was dissolved or not ours to know of yet.
+bool Stream::is_stale(unsigned lane, const Message& event) const {
+  switch (EventKind{event.kind}) {
+    case EventKind::Opened:
+    case EventKind::Closed:
+    case EventKind::Accepted:
+    case EventKind::Answer:
+      return false;
+    case EventKind::Failed:
+      if (!event.handle) return false;
+      break;
+    default:
+      break;
+  }
+  return lane != lane_ || event.handle != handle_;
+}
+
 bool Stream::on_event(unsigned lane, const Message& event) {
   const std::lock_guard lock(mutex_);
+  if (is_stale(lane, event)) {
+    if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
+    return false;
+  }
   switch (EventKind{event.kind}) {
     case EventKind::Opened:
       opened(lane, event);
       return false;
+    case EventKind::Answer:
+      answered(event);
+      return false;
+    case EventKind::Failed:
+      if (event.handle)
+        connection_event(event);
+      else
+        refused(static_cast<int>(event.value));
+      return may_leave();
     case EventKind::Closed:
       return handle_closed(lane, event);
     case EventKind::Accepted:

@@ -43,6 +43,11 @@ class Stream final : public Socket {
     unsigned lane;
     Handle handle;
   };
+  // A thread that asks its lane.
+  struct Question {
+    std::uint64_t cookie;
+    std::optional<Message> answer{};
+  };
   using Lock = std::unique_lock<std::mutex>;
 
   // With mutex_ held.
@@ -74,6 +79,13 @@ class Stream final : public Socket {
   bool handle_closed(unsigned lane, const Message& event);
   void opened(unsigned lane, const Message& event);
   void connection_event(const Message& event);
+  void failed(int error);
+  void refused(int error);
+  void answered(const Message& event);
+  bool is_stale(unsigned lane, const Message& event) const;
+  void discard(unsigned lane, Handle handle);
+  void name_local(const Endpoint& local);
+  void forget_local();
   int tcp_info(void* value, socklen_t* length);
   void close_listener(Lock& lock);
 
@@ -85,9 +97,10 @@ class Stream final : public Socket {
   unsigned lane_ = 0;
   Handle handle_{};                  // of a connection
   unsigned opening_ = 0;             // Opened that are to come
-  unsigned standing_ = 0;            // listeners of the lanes
+  unsigned cancelled_ = 0;           // such as nobody wants any more
   bool left_ = false;                // the number is given away
   std::vector<LaneHandle> listens_;  // of a listener
+  std::vector<LaneHandle> closing_;  // not ours any more; their Closed is to come
 
   Fifo<Segment> received_;
   std::size_t received_bytes_ = 0;
@@ -100,7 +113,7 @@ class Stream final : public Socket {
   std::uint64_t granted_ = 0;  // of all that is not acknowledged and may be sent
   Fifo<std::shared_ptr<Stream>> accepted_;
   std::uint64_t asked_ = 0;  // cookie of the last query
-  std::optional<Message> answer_;
+  std::vector<Question> questions_;
 };
 
 }  // namespace linnet::shim

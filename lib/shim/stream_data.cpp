@@ -20,6 +20,7 @@ namespace linnet::shim {
 namespace {
 
 constexpr int kReceiveShut = 1, kSendShut = 2;
+constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
 
 }  // namespace
 
@@ -91,18 +92,21 @@ ssize_t Stream::send(const SendCall& call) {
       return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(call.flags);
     const std::size_t went = fill(lock, call, sent);
     sent += went;
+    const std::uint64_t had = credit_;  // more may come while the lock is given up
     const unsigned lane = lane_;
     lock.unlock();
     if (went > 0) program().carry_out(lane);
     lock.lock();
     if (sent == call.bytes) return static_cast<ssize_t>(sent);
-    if (credit_ > 0 && went > 0) continue;
-    // No credit, or no buffer: those come back with acknowledgements, too.
-    const std::uint64_t had = credit_;
-    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+    if (credit_ > had || (had > 0 && went > 0)) continue;
+    // No credit, or no buffer: of the latter nothing tells when one comes back.
+    const time::Instant again =
+        had > 0 ? std::min(until, program().host().now() + kBufferRetry) : until;
+    const auto waited = program().wait(*this, lock, again, may_block, [&] {
       return credit_ > had || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
     });
+    if (waited == Waited::TimedOut && again < until) continue;
     if (waited != Waited::Done) return sent > 0 ? static_cast<ssize_t>(sent) : result_of(waited);
   }
 }
@@ -250,8 +254,8 @@ ssize_t Stream::receive(ReceiveCall& call) {
     const bool at_mark = copied > 0 && urgent_ && urgent_at_ == read_at_;
     if (copied >= target || at_mark) break;
     if (error_ != 0 || at_end()) break;
-    send_requests(lock, requests);  // before a sleep: the window opens
-    const std::size_t have = received_bytes_;
+    const std::size_t have = received_bytes_;  // more may come while the lock is given up
+    send_requests(lock, requests);             // before a sleep: the window opens
     const auto waited = program().wait(*this, lock, until, may_block, [&] {
       return received_bytes_ > have || error_ != 0 || at_end() || state_ == State::Listen;
     });
@@ -356,17 +360,22 @@ int Stream::tcp_info(void* value, socklen_t* length) {
   query.handle = handle_;
   query.value = static_cast<std::uint64_t>(socket::QueryKind::TcpInfo);
   query.cookie = ++asked_;
-  answer_.reset();
+  questions_.push_back({query.cookie});
   const unsigned lane = lane_;
   lock.unlock();
   program().request(lane, query);
   program().carry_out(lane);
   lock.lock();
-  const auto waited = program().wait_for_lane(
-      *this, lock, [&] { return (answer_ && answer_->cookie == query.cookie) || !handle_; });
-  if (waited != Waited::Done || !answer_) return -ENOTCONN;
-  const socket::BufferRef buffer = answer_->buffer;
-  answer_.reset();
+  const auto mine = [&] {
+    return std::find_if(questions_.begin(), questions_.end(),
+                        [&](const Question& question) { return question.cookie == query.cookie; });
+  };
+  program().wait_for_lane(*this, lock,
+                          [&] { return mine()->answer.has_value() || handle_ != query.handle; });
+  const std::optional<Message> answer = mine()->answer;
+  questions_.erase(mine());
+  if (!answer) return -ENOTCONN;
+  const socket::BufferRef buffer = answer->buffer;
   if (buffer.index == socket::BufferRef::kNone) return -ENOBUFS;
   const auto count = std::min<std::size_t>(*length, buffer.length);
   std::memcpy(value, program().address(buffer), count);

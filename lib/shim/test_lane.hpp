@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -59,10 +60,13 @@ class EchoLane {
 
   std::uint64_t credit = 100'000;
   std::uint32_t last_program = 0;  // that opened something
+  socket::Handle last_handle{};    // of it
   std::map<std::uint32_t, std::uint64_t> options{};
   int connect_error = 0;
-  bool holds = false;  // sends nothing back
+  int refuse_error = 0;  // of Connect, before there is a handle
+  bool holds = false;    // sends nothing back
   std::uint64_t close_flags = 0;
+  std::function<void()> on_consumed{};
 
  private:
   void act(socket::Message m) {
@@ -72,12 +76,16 @@ class EchoLane {
       case RequestKind::Open:
       case RequestKind::Listen:
         last_program = m.program;
-        m.handle = {++slots_, 1};
+        m.handle = last_handle = {++slots_, 1};
         m.value = 0;
         return tell(EventKind::Opened, m);
       case RequestKind::Connect:
         last_program = m.program;
-        m.handle = {++slots_, 1};
+        if (refuse_error != 0) {
+          m.value = static_cast<std::uint64_t>(refuse_error);
+          return tell(EventKind::Failed, m);
+        }
+        m.handle = last_handle = {++slots_, 1};
         m.value = 0;
         tell(EventKind::Opened, m);
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 0};
@@ -93,6 +101,8 @@ class EchoLane {
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 2};
         return tell(EventKind::Data, m);
       case RequestKind::Consumed:
+        if (on_consumed) on_consumed();
+        [[fallthrough]];
       case RequestKind::Return:
         if (m.buffer.index != socket::BufferRef::kNone)
           buffers_.give_back(session_.number(), m.buffer);

@@ -31,10 +31,12 @@ void Waiter::wake() {
 }
 
 void Waiter::reset() {
-  if (!woken_.load(std::memory_order_acquire)) return;
+  // First the word, then the signal: a wake between the two is seen by `woken`, one that had set
+  // the word and writes its signal later makes one look too many. Whoever finds the word set before
+  // has told us: the exchange orders what the caller looks at next behind it.
+  woken_.exchange(false, std::memory_order_acq_rel);
   std::uint64_t count;
   [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof count);
-  woken_.store(false, std::memory_order_release);
 }
 
 }  // namespace linnet::shim

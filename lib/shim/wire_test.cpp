@@ -172,6 +172,45 @@ TEST_F(WireTest, ConnectTimesOutInVirtualTime) {
   ln_close(client);
 }
 
+TEST_F(WireTest, ConnectionIsDissolvedAndMadeAgainAsOftenAsOneLikes) {
+  const int listener = socket_on(1);
+  ASSERT_EQ(bind_to(listener, kB, 80), 0);
+  ASSERT_EQ(ln_listen(listener, 8), 0);
+  const int client = socket_on(0);
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  for (int round = 0; round < 4; ++round) {
+    const bool whole = round % 2 == 0;  // else it is dissolved in SYN_SENT
+    EXPECT_EQ(connect_to(client, kB, 80), -1);
+    EXPECT_EQ(errno, EINPROGRESS);
+    sockaddr_in here{};
+    socklen_t length = sizeof here;
+    EXPECT_EQ(ln_getsockname(client, reinterpret_cast<sockaddr*>(&here), &length), 0);
+    EXPECT_NE(here.sin_port, 0);
+    if (whole) {
+      run(3);
+      ASSERT_EQ(connect_to(client, kB, 80), 0);
+      const int server = ln_accept(listener, nullptr, nullptr);
+      ASSERT_GE(server, LN_FD_BASE);
+      char text[8];
+      ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);
+      run(3);
+      EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 5);
+      EXPECT_EQ(ln_recv(client, text, sizeof text, 0), -1);
+      EXPECT_EQ(errno, EAGAIN);
+      ln_close(server);
+    }
+    EXPECT_EQ(ln_connect(client, &nobody, sizeof nobody), 0);
+    EXPECT_EQ(ln_getsockname(client, reinterpret_cast<sockaddr*>(&here), &length), 0);
+    EXPECT_EQ(here.sin_port, 0);
+    int error = 0;
+    length = sizeof error;
+    EXPECT_EQ(ln_getsockopt(client, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+  }
+  ln_close(client);
+  ln_close(listener);
+  run(3);
+}
+
 TEST_F(WireTest, BlockingCallsSleepInAnotherThread) {
   const int listener = socket_on(1);
   ASSERT_EQ(bind_to(listener, kB, 80), 0);

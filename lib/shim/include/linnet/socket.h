@@ -81,7 +81,7 @@ LN_EXPORT ssize_t ln_writev(int fd, const struct iovec *parts, int count);
 
 LN_EXPORT int ln_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 LN_EXPORT int ln_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
-/* FIONREAD, FIONBIO, SIOCATMARK, SIOCOUTQ, SIOCOUTQNSD; others: ENOTTY. */
+/* FIONREAD, FIONBIO, SIOCATMARK, SIOCOUTQ; others: ENOTTY. */
 LN_EXPORT int ln_ioctl(int fd, unsigned long request, ...);
 /* F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC; others: EINVAL. */
 LN_EXPORT int ln_fcntl(int fd, int command, ...);
