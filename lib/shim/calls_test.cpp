@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "shim/epoll.hpp"
 #include "shim/test_lane.hpp"
 
 namespace linnet::shim {
@@ -464,6 +465,45 @@ TEST_F(CallsTest, AnswerThatNobodyWaitsForGivesItsBufferBack) {
   program_->pump();
   EXPECT_EQ(pool_->in_use(), 0u);
   ln_close(fd);
+}
+
+TEST_F(CallsTest, EpollSleeperHearsOfTheFirstKernelDescriptor) {
+  const int set = ln_epoll_create1(0);
+  host_.drives = false;
+  std::atomic<int> got{-7};
+  std::thread waiter([&] {
+    epoll_event out[1];
+    got = ln_epoll_wait(set, out, 1, -1);
+  });
+  while (program_->sleepers() == 0)
+    std::this_thread::yield();
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  epoll_event event{.events = EPOLLIN, .data = {.fd = pipe[0]}};
+  EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_ADD, pipe[0], &event), 0);
+  EXPECT_EQ(::write(pipe[1], "x", 1), 1);
+  for (int i = 0; i < 1000 && got == -7; ++i)
+    ::poll(nullptr, 0, 1);
+  EXPECT_EQ(got, 1);
+  host_.drives = true;
+  const int fd = connected(SOCK_DGRAM);
+  if (got == -7) ln_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);  // it wakes up all the same
+  waiter.join();
+  for (const int end : pipe)
+    ::close(end);
+  ln_close(set);
+  ln_close(fd);
+}
+
+// The stack ends: neither was closed.
+TEST_F(CallsTest, EpollSetThatGoesBeforeItsFilesIsWatchedByNone) {
+  auto file = std::make_shared<Epoll>(program_);
+  {
+    Epoll set(program_);
+    epoll_event event{.events = EPOLLIN, .data = {}};
+    ASSERT_EQ(set.control(EPOLL_CTL_ADD, 1, file, &event), 0);
+  }
+  EXPECT_EQ(file->close_last(), 0);  // tells whoever watches
 }
 
 TEST(Waiter, WokenBetweenSleepsLeavesNoSignalBehind) {

@@ -105,7 +105,10 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
     connected_ = false;
     if (!address_given_) local_.address = {};
     if (handles_.empty()) return 0;
-    if (!port_given_) local_.port = 0;
+    if (!port_given_)
+      local_.port = 0;
+    else if (!address_given_)
+      program().ports().set_address(ticket_, {});
     return set_peer(lock);
   }
   Endpoint peer;
@@ -123,11 +126,20 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
     if (ticket_ != 0) program().ports().set_address(ticket_, *source);
   }
   if (!was_open) return open(lock);
-  if (local_.port == 0) {
-    release_port();
-    if (const int bad = bind_any_port(); bad != 0) return bad;
+  return local_.port == 0 ? rebind(lock) : set_peer(lock);
+}
+
+// A port after the one that dissolving took. The old one is free when the lanes have let go of it.
+int Datagram::rebind(Lock& lock) {
+  const socket::Ticket old = std::exchange(ticket_, 0);
+  if (const int bad = bind_any_port(); bad != 0) {
+    ticket_ = old;
+    connected_ = false;
+    return bad;
   }
-  return set_peer(lock);
+  const int result = set_peer(lock);
+  if (old != 0) program().ports().release(old);
+  return result;
 }
 
 // Linux: inet_shutdown.

@@ -75,6 +75,7 @@ class Datagram final : public Socket {
   ssize_t receive_error(ReceiveCall& call);
   std::vector<Message> take_datagram(const Arrived& datagram);
   int set_peer(Lock& lock);
+  int rebind(Lock& lock);
   Endpoint for_lane(Endpoint peer) const;
 
   std::vector<Handle> handles_;  // by lane; empty: not open

@@ -23,7 +23,8 @@ static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR &&
 }  // namespace
 
 Epoll::~Epoll() {
-  for (const int fd : {kernel_, outside_, outside_event_}) {
+  let_go();  // it was not closed where the stack ended first
+  for (const int fd : {kernel_.load(), outside_, outside_event_}) {
     if (fd >= 0) close(fd);
   }
 }
@@ -115,11 +116,20 @@ int Epoll::remove(int fd) {
   return 0;
 }
 
+int Epoll::make_kernel() {
+  const int made = epoll_create1(EPOLL_CLOEXEC);
+  if (made < 0) return -errno;
+  const std::lock_guard lock(mutex_);
+  kernel_ = made;
+  publish(ready(),
+          POLLIN);  // threads that sleep in epoll_wait look at this one as well from now on
+  return 0;
+}
+
 int Epoll::control_kernel(int operation, int fd, const epoll_event* event) {
   if (kernel_ < 0) {
     if (operation != EPOLL_CTL_ADD) return -ENOENT;
-    kernel_ = epoll_create1(EPOLL_CLOEXEC);
-    if (kernel_ < 0) return -errno;
+    if (const int bad = make_kernel(); bad != 0) return bad;
   }
   epoll_event copy = event != nullptr ? *event : epoll_event{};
   return epoll_ctl(kernel_, operation, fd, &copy) == 0 ? 0 : -errno;
@@ -234,7 +244,7 @@ int Epoll::kernel_fd() {
   bool good = event >= 0 && outside >= 0 &&
               epoll_ctl(outside, EPOLL_CTL_ADD, event, &wanted) == 0 &&
               epoll_ctl(outside, EPOLL_CTL_ADD, program().wake_fd(), &wanted) == 0;
-  if (good && kernel_ < 0) kernel_ = epoll_create1(EPOLL_CLOEXEC);
+  if (good && kernel_ < 0) good = make_kernel() == 0;
   good = good && epoll_ctl(outside, EPOLL_CTL_ADD, kernel_, &wanted) == 0;
   if (!good) {
     const int error = errno;
@@ -249,8 +259,8 @@ int Epoll::kernel_fd() {
   return outside;
 }
 
-int Epoll::on_close() {
-  const std::lock_guard serial(control_mutex_);
+// Watches nothing any more.
+void Epoll::let_go() {
   std::map<int, std::unique_ptr<Item>> items;
   {
     const std::lock_guard lock(mutex_);
@@ -261,6 +271,11 @@ int Epoll::on_close() {
   }
   for (auto& [fd, item] : items)
     item->file->unwatch(*item);
+}
+
+int Epoll::on_close() {
+  const std::lock_guard serial(control_mutex_);
+  let_go();
   if (outside_armed_) program().end_outside_wait();
   outside_armed_ = false;
   return 0;

@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include <atomic>
 #include <list>
 #include <map>
 #include <memory>
@@ -52,6 +53,8 @@ class Epoll final : public File {
   void queue(Item& item);
   int add(int fd, const std::shared_ptr<File>& target, const epoll_event& event);
   int control_kernel(int operation, int fd, const epoll_event* event);
+  int make_kernel();
+  void let_go();
   int remove(int fd);
   std::size_t collect(std::span<epoll_event> events);
   std::size_t collect_kernel(std::span<epoll_event> events) const;
@@ -62,8 +65,8 @@ class Epoll final : public File {
   std::map<int, std::unique_ptr<Item>> items_;
   std::list<Item*> ready_list_;
   bool any_gone_ = false;
-  int kernel_ = -1;   // the kernel's descriptors among ours
-  int outside_ = -1;  // what kernel_fd gives
+  std::atomic<int> kernel_{-1};  // the kernel's descriptors among ours; set once
+  int outside_ = -1;             // what kernel_fd gives
   int outside_event_ = -1;
   bool outside_armed_ = false;
 };
