@@ -15,7 +15,8 @@ Parcel::Parcel(packet::Packet&& packet, std::uint32_t skip) : first_(packet.rele
     segment->data_off = static_cast<std::uint16_t>(segment->data_off + cut);
     segment->data_len = static_cast<std::uint16_t>(segment->data_len - cut);
     skip -= cut;
-    if (segment->data_len == 0) {
+    // Of a packet without bytes one buffer stays: a program is charged for empty datagrams, too.
+    if (segment->data_len == 0 && (segment->next != nullptr || count_ != 0)) {
       *link = std::exchange(segment->next, nullptr);
       segment->nb_segs = 1;
       rte_pktmbuf_free_seg(segment);
@@ -29,11 +30,6 @@ Parcel::Parcel(packet::Packet&& packet, std::uint32_t skip) : first_(packet.rele
 
 void Parcel::tell(Context& context, LaneSession& session, Message event) {
   event.kind = static_cast<std::uint8_t>(EventKind::Data);
-  if (first_ == nullptr) {
-    event.buffer = {};
-    context.programs.tell(session, event);
-    return;
-  }
   while (first_ != nullptr) {
     rte_mbuf* const segment = first_;
     first_ = std::exchange(segment->next, nullptr);
@@ -44,15 +40,6 @@ void Parcel::tell(Context& context, LaneSession& session, Message event) {
     context.programs.tell(session, event);
     event.local = event.peer = {};
     event.option = 0;
-  }
-}
-
-void Parcel::discard() {
-  while (first_ != nullptr) {
-    rte_mbuf* const segment = first_;
-    first_ = std::exchange(segment->next, nullptr);
-    segment->nb_segs = 1;
-    rte_pktmbuf_free_seg(segment);
   }
 }
 

@@ -66,17 +66,13 @@ class Parcel {
   Parcel(const Parcel&) = delete;
   Parcel& operator=(const Parcel&) = delete;
 
-  // Events that `tell` will write: at least one.
-  std::uint32_t events() const { return count_ == 0 ? 1 : count_; }
   std::uint32_t truesize() const { return truesize_; }
   // Writes all events; the first as `event` is, the others without addresses. There is room.
   void tell(Context& context, LaneSession& session, Message event);
-  // Frees what was not told.
-  void discard();
 
  private:
   rte_mbuf* first_;
-  std::uint32_t count_ = 0;     // segments with bytes
+  std::uint32_t count_ = 0;     // segments
   std::uint32_t truesize_ = 0;  // of those
 };
 

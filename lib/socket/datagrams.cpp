@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint32_t kMostSockets = 65536;
 
 // UDP and ping sockets have ports or identifiers; raw and packet sockets hear all of a protocol.
+socket::Space port_space(Kind kind) {
+  return kind == Kind::Ping ? socket::Space::Ping : socket::Space::Udp;
+}
 bool has_ports(Kind kind) {
   return kind == Kind::Datagram || kind == Kind::Ping;
 }
@@ -90,11 +93,11 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
     answer.value = static_cast<std::uint64_t>(error);
     context_.programs.tell(session, answer);
   };
-  const auto space = request.socket_kind == Kind::Ping ? socket::Space::Ping : socket::Space::Udp;
+  const OptionSet options = session.take_early(request.program);
   if (request.socket_kind == Kind::Stream) return refuse(EINVAL);
   if (has_ports(request.socket_kind) &&
-      !context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number, space,
-                                   request.local.port))
+      !context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number,
+                                   port_space(request.socket_kind), request.local))
     return refuse(EINVAL);
   const std::uint32_t number = slab_.make(request.socket_kind);
   if (number == decltype(slab_)::kNone) return refuse(ENOBUFS);
@@ -102,7 +105,7 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
   socket.number = number;
   socket.local = request.local;
   socket.protocol = request.option;
-  if (session.early_program == request.program) socket.options = session.early;
+  socket.options = options;
   context_.enlist(socket, session, request.program);
   if (!enter(socket)) {
     close(turn, socket);
@@ -114,6 +117,11 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
 
 void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) {
   leave(socket);
+  // A socket that was dissolved and bound anew by itself has another port.
+  if (has_ports(socket.kind) &&
+      context_.system.ports.holds(static_cast<Ticket>(request.cookie), socket.session->number,
+                                  port_space(socket.kind), request.local))
+    socket.local.port = request.local.port;
   socket.peer = request.peer;
   socket.local.address = request.local.address;
   int error = 0;

@@ -15,6 +15,7 @@ namespace {
 
 // Budgets of one turn, so that none is long.
 constexpr unsigned kHandedOver = 256;
+constexpr unsigned kMessages = 64;
 constexpr unsigned kRequests = 256;  // of one session
 constexpr unsigned kClosedSockets = 256;
 
@@ -69,7 +70,8 @@ bool LaneSockets::begin(Turn& turn) {
     }
     ++done;
   }
-  return done != 0;
+  // Events that had waited for room want their program woken, too.
+  return done != 0 || context_.programs.has_spoken();
 }
 
 bool LaneSockets::end(Turn& turn) {
@@ -90,23 +92,30 @@ unsigned LaneSockets::take_handed_over(Turn& turn) {
     tcp_.input_owned(turn, Packet(mbuf));
     ++count;
   }
-  LaneMessage message;
-  while (count < kHandedOver && context_.system.hand_over.messages(context_.lane).pop(message)) {
+  for (unsigned i = 0; i < kMessages; ++i) {
+    if (!postponed_ && !context_.system.hand_over.messages(context_.lane).pop(message_)) break;
+    postponed_ = !take_message(turn);
+    if (postponed_) break;
     ++count;
-    if (message.kind == LaneMessage::Kind::Error) {
-      tcp_.note(turn, message.note);
-      continue;
-    }
-    LaneSession* const session =
-        context_.programs.find(static_cast<std::uint16_t>(message.session));
-    // The program may be gone; one whose event ring is full hears nothing and finds out by the
-    // silence.
-    if (session == nullptr || session->let_go != message.generation ||
-        !context_.programs.has_room(*session, Programs::kAnswerRoom))
-      continue;
-    tcp_.connect(turn, *session, message.request, message.options);
   }
   return count;
+}
+
+// False: the program's event ring has no room for the answer now. What follows waits, too.
+bool LaneSockets::take_message(Turn& turn) {
+  if (message_.kind == LaneMessage::Kind::Error) {
+    tcp_.note(turn, message_.note);
+    return true;
+  }
+  LaneSession* const session = context_.programs.find(static_cast<std::uint16_t>(message_.session));
+  // The program may be gone.
+  if (session == nullptr || session->let_go != message_.generation) return true;
+  if (!context_.programs.has_room(*session, Programs::kAnswerRoom)) {
+    session->shared->want_room(context_.lane, true);
+    return session->shared->closing();
+  }
+  tcp_.connect(turn, *session, message_.request, message_.options);
+  return true;
 }
 
 unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
@@ -139,16 +148,13 @@ void LaneSockets::carry_out(Turn& turn, LaneSession& session, const Message& req
 
 // Requests that make sockets, options told before one, and stale handles.
 void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message& request) {
-  const auto early = [&] {
-    return session.early_program == request.program ? session.early : OptionSet{};
-  };
   switch (RequestKind{request.kind}) {
     case RequestKind::Open:
       return datagrams_.open(turn, session, request);
     case RequestKind::Listen:
       return tcp_.listen(turn, session, request);
     case RequestKind::Connect:
-      return tcp_.connect(turn, session, request, early());
+      return tcp_.connect(turn, session, request, session.take_early(request.program));
     case RequestKind::SetOption:
       if (request.handle) return;
       if (session.early_program != request.program) session.early = {};
@@ -160,14 +166,6 @@ void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message
       // The socket ended while the program wrote: the buffer comes back.
       context_.system.buffers.free_returned(session.number, request.buffer.index);
       return;
-    case RequestKind::Close: {
-      // It ended by itself; the program waits for the answer all the same.
-      Message closed;
-      closed.kind = static_cast<std::uint8_t>(EventKind::Closed);
-      closed.program = request.program;
-      closed.handle = request.handle;
-      return context_.programs.tell(session, closed);
-    }
     case RequestKind::Query: {
       Message answer;
       answer.kind = static_cast<std::uint8_t>(EventKind::Answer);
@@ -181,6 +179,7 @@ void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message
     case RequestKind::Accepted:
     case RequestKind::Shutdown:
     case RequestKind::SetPeer:
+    case RequestKind::Close:  // it ended by itself, and Closed was told then
       return;
   }
   bad_requests_.add();

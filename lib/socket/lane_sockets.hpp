@@ -54,6 +54,7 @@ class LaneSockets {
 
  private:
   unsigned take_handed_over(packet::Turn& turn);
+  bool take_message(packet::Turn& turn);
   unsigned take_requests(packet::Turn& turn, LaneSession& session);
   void carry_out(packet::Turn& turn, LaneSession& session, const Message& request);
   void carry_out(packet::Turn& turn, TcpSocket& socket, const Message& request);
@@ -72,6 +73,8 @@ class LaneSockets {
   Context context_;
   std::atomic<Survey*> question_{nullptr};
   std::uint32_t question_cursor_ = 0;
+  LaneMessage message_{};   // of another lane
+  bool postponed_ = false;  // it waits for room in its program's event ring
   tcp::Counters tcp_counters_;
   udp::Input udp_;
   TcpSockets tcp_;

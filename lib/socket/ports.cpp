@@ -33,12 +33,22 @@ std::uint64_t Ports::seen_of(const BindRequest& request) {
          std::uint64_t{static_cast<std::uint8_t>(request.space)} << 16 | request.local.port;
 }
 
-bool Ports::holds(Ticket ticket, std::uint16_t session, Space space, std::uint16_t port) const {
+void Ports::leave_backlog(Ticket ticket, std::uint32_t generation) {
+  std::atomic<std::uint64_t>& backlog = records_[ticket].backlog;
+  std::uint64_t now = backlog.load(std::memory_order_relaxed);
+  while (now >> 32 == generation && static_cast<std::uint32_t>(now) != 0) {
+    if (backlog.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) return;
+  }
+}
+
+bool Ports::holds(Ticket ticket, std::uint16_t session, Space space, const Endpoint& local) const {
   if (ticket == 0 || ticket >= kMaxTickets) return false;
+  const std::uint32_t address = records_[ticket].address.load(std::memory_order_relaxed);
+  if (address != 0 && address != local.address.network().raw()) return false;
   BindRequest as;
   as.session = session;
   as.space = space;
-  as.local.port = port;
+  as.local.port = local.port;
   return records_[ticket].seen.load(std::memory_order_acquire) == seen_of(as);
 }
 
@@ -117,7 +127,10 @@ Ports::Bound Ports::bind(const BindRequest& asked) {
   Ticket& first = first_[key_of(request.space, request.local.port)];
   bindings_[ticket] = Binding{request, false, first};
   first = ticket;
-  records_[ticket].backlog.store(0, std::memory_order_relaxed);
+  Record& record = records_[ticket];
+  record.address.store(request.local.address.network().raw(), std::memory_order_relaxed);
+  const std::uint64_t generation = (record.backlog.load(std::memory_order_relaxed) >> 32) + 1;
+  record.backlog.store(generation << 32, std::memory_order_relaxed);
   records_[ticket].seen.store(seen_of(request), std::memory_order_release);
   publish(request.space, request.local.port, true);
   return {0, ticket, request.local.port};
@@ -146,6 +159,7 @@ void Ports::set_address(Ticket ticket, Ipv4Address address) {
   const std::lock_guard lock(mutex_);
   LINNET_CHECK_OP(ticket, <, bindings_.size());
   bindings_[ticket].request.local.address = address;
+  records_[ticket].address.store(address.network().raw(), std::memory_order_relaxed);
 }
 
 void Ports::drop(Ticket ticket) {

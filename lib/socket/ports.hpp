@@ -60,14 +60,23 @@ class Ports {
   bool is_bound(Space space, std::uint16_t port) const {
     return (bitmap(space)[port / 64].load(std::memory_order_relaxed) >> (port % 64) & 1) != 0;
   }
-  // Whether the ticket is the session's binding of that port: a program is not believed.
-  bool holds(Ticket ticket, std::uint16_t session, Space space, std::uint16_t port) const;
+  // Whether the ticket is the session's binding of that port, and of that address or of any: a
+  // program is not believed.
+  bool holds(Ticket ticket, std::uint16_t session, Space space, const Endpoint& local) const;
   // A TCP connection of the lane takes or leaves a local port (TIME-WAIT holds it, too): bind
   // refuses it unless SO_REUSEADDR is set.
   void connection_began(unsigned lane, std::uint16_t port) { count(lane, port, 1); }
   void connection_ended(unsigned lane, std::uint16_t port) { count(lane, port, ~0u); }
-  // Connections in the accept queue of a listening socket, all lanes.
-  std::atomic<std::uint32_t>& backlog(Ticket ticket) { return records_[ticket].backlog; }
+  // Connections in the accept queue of a listening socket, all lanes. A ticket is used again: what
+  // left with an earlier binding is told by the generation that `enter_backlog` gave.
+  std::uint32_t backlog(Ticket ticket) const {
+    return static_cast<std::uint32_t>(records_[ticket].backlog.load(std::memory_order_relaxed));
+  }
+  std::uint32_t enter_backlog(Ticket ticket) {
+    const std::uint64_t before = records_[ticket].backlog.fetch_add(1, std::memory_order_relaxed);
+    return static_cast<std::uint32_t>(before >> 32);
+  }
+  void leave_backlog(Ticket ticket, std::uint32_t generation);
 
   static constexpr Ticket kMaxTickets = 65536;
 
@@ -79,8 +88,9 @@ class Ports {
     Ticket next = 0;  // of the same port
   };
   struct Record {
-    std::atomic<std::uint64_t> seen{0};  // valid 1, session 16, space 8, port 16
-    std::atomic<std::uint32_t> backlog{0};
+    std::atomic<std::uint64_t> seen{0};     // valid 1, session 16, space 8, port 16
+    std::atomic<std::uint32_t> address{0};  // of the binding, as it stands in packets; 0: any
+    std::atomic<std::uint64_t> backlog{0};  // generation 32, count 32
   };
   static std::uint64_t seen_of(const BindRequest& request);
   static std::uint32_t key_of(Space space, std::uint16_t port) {

@@ -116,15 +116,35 @@ TEST_F(PortsTest, LanesSeeWhatIsBoundAndWhose) {
   const auto bound = ports_.bind(asked);
   EXPECT_TRUE(ports_.is_bound(Space::Tcp, 443));
   EXPECT_FALSE(ports_.is_bound(Space::Udp, 443));
-  EXPECT_TRUE(ports_.holds(bound.ticket, 5, Space::Tcp, 443));
-  EXPECT_FALSE(ports_.holds(bound.ticket, 6, Space::Tcp, 443));
-  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Udp, 443));
-  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, 444));
-  EXPECT_FALSE(ports_.holds(0, 0, Space::Tcp, 0));
-  EXPECT_FALSE(ports_.holds(0xffffffff, 0, Space::Tcp, 0));
+  EXPECT_TRUE(ports_.holds(bound.ticket, 5, Space::Tcp, {kOne, 443}));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 6, Space::Tcp, {kOne, 443}));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Udp, {kOne, 443}));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, {kOne, 444}));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, {kTwo, 443}));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, {kAny, 443}));
+  EXPECT_FALSE(ports_.holds(0, 0, Space::Tcp, {}));
+  EXPECT_FALSE(ports_.holds(0xffffffff, 0, Space::Tcp, {}));
   ports_.release(bound.ticket);
   EXPECT_FALSE(ports_.is_bound(Space::Tcp, 443));
-  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, 443));
+  EXPECT_FALSE(ports_.holds(bound.ticket, 5, Space::Tcp, {kOne, 443}));
+}
+
+TEST_F(PortsTest, AConnectionOfAnEarlierBindingLeavesTheNextOnesAcceptQueueAlone) {
+  const auto first = ports_.bind(request(Space::Tcp, kAny, 80));
+  const std::uint32_t generation = ports_.enter_backlog(first.ticket);
+  EXPECT_EQ(ports_.backlog(first.ticket), 1u);
+  ports_.release(first.ticket);
+  const auto second = ports_.bind(request(Space::Tcp, kAny, 80));
+  ASSERT_EQ(second.ticket, first.ticket) << "tickets are used again";
+  EXPECT_EQ(ports_.backlog(second.ticket), 0u);
+  ports_.leave_backlog(second.ticket, generation);
+  EXPECT_EQ(ports_.backlog(second.ticket), 0u);
+  const std::uint32_t mine = ports_.enter_backlog(second.ticket);
+  ports_.leave_backlog(second.ticket, generation);
+  EXPECT_EQ(ports_.backlog(second.ticket), 1u);
+  ports_.leave_backlog(second.ticket, mine);
+  ports_.leave_backlog(second.ticket, mine);
+  EXPECT_EQ(ports_.backlog(second.ticket), 0u);
 }
 
 TEST_F(PortsTest, ADeadProgramsPortsComeBack) {

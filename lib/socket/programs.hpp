@@ -55,6 +55,8 @@ class Programs {
   }
   void let_go(LaneSession& session);
 
+  // Some program is to be woken after the turn.
+  bool has_spoken() const { return spoken_ != 0; }
   // After the turn, outside of the data path: wakes programs that sleep.
   void wake();
 

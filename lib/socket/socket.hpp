@@ -64,6 +64,14 @@ struct LaneSession {
   // Options told before the socket that they are for (Message.handle 0).
   std::uint32_t early_program = 0;
   OptionSet early{};
+
+  // What was told for the program's socket that is made now; it counts once.
+  OptionSet take_early(std::uint32_t program) {
+    const OptionSet told = early_program == program ? early : OptionSet{};
+    early_program = 0;
+    early = {};
+    return told;
+  }
 };
 
 }  // namespace linnet::socket

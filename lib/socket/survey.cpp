@@ -71,8 +71,7 @@ void LaneSockets::survey_others(Survey& survey) {
         row->state = static_cast<std::uint8_t>(tcp::State::Listen);
         row->local = listener.local;
         row->device = listener.options.device;
-        row->receive_queue =
-            context_.system.ports.backlog(listener.ticket).load(std::memory_order_relaxed);
+        row->receive_queue = context_.system.ports.backlog(listener.ticket);
         row->send_queue = listener.backlog;
         continue;
       }

@@ -64,7 +64,7 @@ void TcpSockets::connect(Turn& turn, LaneSession& session, const Message& reques
   if (error == 0 && flow.local_port != 0) {
     const unsigned owner = hashes.owner(hashes.of(flow, wire::protocol::kTcp));
     if (!context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number,
-                                     Space::Tcp, flow.local_port))
+                                     Space::Tcp, {flow.local, flow.local_port, packet::kNoDevice}))
       error = EINVAL;
     else if (owner != context_.lane) {
       LaneMessage message;

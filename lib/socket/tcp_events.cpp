@@ -75,9 +75,7 @@ void TcpSockets::accepted(TcpSocket& socket) {
 void TcpSockets::leave_backlog(TcpSocket& socket) {
   if (!socket.in_backlog) return;
   socket.in_backlog = false;
-  // With the listener its count went: the ticket may be another one's by now.
-  if (context_.handles.find(socket.listener, *socket.session) == nullptr) return;
-  context_.system.ports.backlog(socket.ticket).fetch_sub(1, std::memory_order_relaxed);
+  context_.system.ports.leave_backlog(socket.ticket, socket.backlog_generation);
 }
 
 void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,

@@ -44,8 +44,9 @@ void TcpSockets::listen(Turn&, LaneSession& session, const Message& request) {
     if (there->role == Role::Listener) static_cast<Listener*>(there)->backlog = backlog;
     return;
   }
+  const OptionSet options = session.take_early(request.program);
   const auto ticket = static_cast<Ticket>(request.cookie);
-  if (!context_.system.ports.holds(ticket, session.number, Space::Tcp, request.local.port))
+  if (!context_.system.ports.holds(ticket, session.number, Space::Tcp, request.local))
     return refuse(EINVAL);
   const std::uint32_t number = listeners_.make();
   if (number == kNone) return refuse(ENOBUFS);
@@ -54,7 +55,7 @@ void TcpSockets::listen(Turn&, LaneSession& session, const Message& request) {
   listener.local = request.local;
   listener.ticket = ticket;
   listener.backlog = backlog;
-  if (session.early_program == request.program) listener.options = session.early;
+  listener.options = options;
   context_.enlist(listener, session, request.program);
   if (!bound_.add(listener)) {
     context_.strike(listener);
@@ -80,8 +81,7 @@ Listener* TcpSockets::listener_of(const HalfOpenEntry& entry) {
 
 // Linux sk_acceptq_is_full: a backlog of N lets N + 1 wait. One count for all lanes.
 bool TcpSockets::backlog_full(const Listener& listener) const {
-  return context_.system.ports.backlog(listener.ticket).load(std::memory_order_relaxed) >
-         listener.backlog;
+  return context_.system.ports.backlog(listener.ticket) > listener.backlog;
 }
 
 tcp::PassiveOptions TcpSockets::passive_options(const Listener& listener, const Flow& flow) const {
@@ -272,7 +272,7 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
   socket.ticket = listener.ticket;
   socket.in_backlog = true;
   context_.enlist(socket, *listener.session, 0);
-  context_.system.ports.backlog(listener.ticket).fetch_add(1, std::memory_order_relaxed);
+  socket.backlog_generation = context_.system.ports.enter_backlog(listener.ticket);
   context_.system.ports.connection_began(context_.lane, socket.flow.local_port);
   const ip::OutputRoute way =
       context_.output.route_for(request_for(socket.flow, socket.options, tcp::Ecn::NotCapable));

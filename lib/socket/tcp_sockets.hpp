@@ -50,6 +50,7 @@ struct TcpSocket : Socket {
   bool heard = false;                        // segments came in this turn
   bool lingering = false;                    // Closed is told when all was acknowledged
   Ticket ticket = 0;
+  std::uint32_t backlog_generation = 0;
   Handle listener{};              // where it came from
   std::uint32_t credit = 0;       // bytes that the program may still send
   std::uint32_t given = 0;        // bytes that it was given and has not consumed
