@@ -76,6 +76,7 @@ void Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offse
   peer_mss_ = own_mss_;
   set_mss();
   recovery_.start(initial, mss_, sack_ok_, timestamps_, turn.now, true);
+  offered_scale_ = first_offer(engine_.settings, options_, own_mss_).scale;
   set_state(State::SynSent);
   engine_.counters.add(Count::ActiveOpens);
   stalled_ms_ = last_heard_ms_ = milliseconds(turn.now);
@@ -274,7 +275,10 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
     receive_buffer_.set_options(engine_.settings, options);
   if (options.congestion_control != before.congestion_control)
     recovery_.set_congestion_control(chosen_control(engine_.settings, options), turn.now);
-  if (options.max_segment != before.max_segment) set_mss();
+  if (options.max_segment != before.max_segment) {
+    set_mss();
+    if (!opening()) recovery_.set_mss(mss_);
+  }
   if (options.quick_ack && !before.quick_ack) {
     ack_.set_interactive(false);
     if (ack_.owed()) ack_.owe_now();
@@ -423,13 +427,19 @@ const SocketOptions& Connection::options() const {
 std::uint32_t Connection::unread_bytes() const {
   return receive_queue_.bytes() + receive_buffer_.taken();
 }
-std::uint32_t Connection::unacknowledged_bytes() const {
-  const Seq from = later(snd_una_, iss_ + 1);
+// Bytes of the queue from `from` on. Only while the SYN stands at `from` is there no byte of it:
+// the initial number says nothing once the stream is half the sequence space long.
+std::uint32_t Connection::queued_from(Seq from) const {
+  if (send_queue_.empty()) return 0;
+  if (opening() && from == iss_) from = iss_ + 1;
   return send_queue_.end().after(from) ? send_queue_.end() - from : 0;
 }
+
+std::uint32_t Connection::unacknowledged_bytes() const {
+  return queued_from(snd_una_);
+}
 std::uint32_t Connection::unsent_bytes() const {
-  const Seq from = later(snd_nxt_, iss_ + 1);
-  return send_queue_.end().after(from) ? send_queue_.end() - from : 0;
+  return queued_from(snd_nxt_);
 }
 std::uint32_t Connection::mss() const {
   return mss_;

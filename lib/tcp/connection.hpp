@@ -145,6 +145,8 @@ class Connection : private time::Timer {
   void enter_time_wait(packet::Turn& turn);
   void set_state(State next);
   bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_queue_.end()); }
+  bool opening() const { return state_ == State::SynSent || state_ == State::SynReceived; }
+  std::uint32_t queued_from(Seq from) const;
   Seq receive_next() const { return receive_queue_.next() + (peer_closed_ ? 1u : 0u); }
   Seq consumed_to() const {
     return receive_queue_.next() - receive_queue_.bytes() - receive_buffer_.taken();
@@ -283,6 +285,7 @@ class Connection : private time::Timer {
   std::uint8_t probes_ = 0;   // unanswered window or keep-alive probes
   std::uint8_t backoff_ = 0;  // of window probes
   std::uint8_t snd_scale_ = 0;
+  std::uint8_t offered_scale_ = 0;  // in our SYN
   bool scaling_ : 1 = false, sack_ok_ : 1 = false, timestamps_ : 1 = false, ecn_ : 1 = false;
   bool ecn_seen_ : 1 = false;
   bool echo_congestion_ : 1 = false;  // ECE on ACKs until CWR comes (RFC 3168 6.1.3)

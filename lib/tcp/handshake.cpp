@@ -113,7 +113,8 @@ SegmentOut HalfOpen::syn_ack(time::Instant now) {
   out.options.ts_echo = peer_ts_value_;
   out.retransmission = retransmissions_ != 0;
   // Sent more than once, no ACK tells which it answers (Karn).
-  sent_ = sent_ == time::Instant() && retransmissions_ == 0 ? now : time::Instant();
+  sent_ = sent_once_ ? time::Instant() : now;
+  sent_once_ = true;
   return out;
 }
 
@@ -174,8 +175,9 @@ Handshake HalfOpen::handshake(const Segment& completing) const {
   out.sack = sack_;
   out.timestamps = timestamps_;
   out.ecn = ecn_;
-  out.peer_ts_value =
-      completing.options.has_timestamps ? completing.options.ts_value : peer_ts_value_;
+  // RFC 7323 4.3: of what begins where the SYN-ACK acknowledged.
+  const bool newer = completing.options.has_timestamps && !completing.seq.after(peer_initial_ + 1);
+  out.peer_ts_value = newer ? completing.options.ts_value : peer_ts_value_;
   out.ts_offset = ts_offset_;
   out.syn_ack_sent = sent_;
   return out;

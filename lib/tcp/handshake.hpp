@@ -85,6 +85,7 @@ class HalfOpen {
   std::uint32_t peer_ts_value_ = 0;
   std::uint16_t local_mss_, peer_mss_ = 536, window_;
   bool window_scaling_ : 1, sack_ : 1, timestamps_ : 1, ecn_ : 1;
+  bool sent_once_ : 1 = false;  // a SYN-ACK
   std::uint8_t local_scale_, peer_scale_;
   std::uint8_t retransmissions_ = 0;
   time::Instant sent_{}, deadline_{};

@@ -138,6 +138,8 @@ Connection::Judged Connection::check_syn(packet::Turn& turn, Segment& segment) {
   if (state_ == State::SynReceived && segment.has(flag::kAck) && segment.seq == irs_) {
     segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
     segment.seq = irs_ + 1;
+    // It stood on a SYN, so it is not scaled (RFC 7323 section 2.2).
+    segment.window = static_cast<std::uint16_t>(segment.window >> snd_scale_);
     return Judged::GoOn;
   }
   engine_.counters.add(Count::TCPSYNChallenge);

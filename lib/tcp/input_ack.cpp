@@ -48,7 +48,7 @@ Connection::Judged Connection::complete_handshake(packet::Turn& turn, Segment& s
 
 // MUST-1: the window is unsigned. A segment older than the last that told a window tells nothing.
 void Connection::update_send_window(const Segment& segment) {
-  const bool newer = snd_wl1_.before(segment.seq) ||
+  const bool newer = segment.ack.after(snd_una_) || snd_wl1_.before(segment.seq) ||
                      (snd_wl1_ == segment.seq && snd_wl2_.at_or_before(segment.ack));
   if (!newer) return;
   const bool scaled = !segment.has(flag::kSyn);  // RFC 7323 section 2.2
@@ -82,6 +82,8 @@ void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
   update_send_window(segment);
   AckEvent event = ack_event(segment, now);
   event.window_changed = snd_wnd_ != window_before;
+  event.more_to_send =
+      unsent_bytes() != 0 && usable_window() >= std::min(unsent_bytes(), send_mss());
   last_ack_ms_ = milliseconds(now);
   probes_ = 0;
   if (event.ecn_echo && snd_una_.at_or_after(cwr_end_)) {

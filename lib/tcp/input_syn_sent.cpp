@@ -42,11 +42,11 @@ void Connection::input_syn(packet::Turn& turn, Segment& segment) {
   receive_queue_.start(irs_ + 1);
   rcv_up_ = irs_ + 1;
   agree_options(segment, turn.now);
-  receive_buffer_.established(
-      turn.now, receive_next(), own_mss_,
-      scaling_ ? first_offer(engine_.settings, options_, own_mss_).scale : std::uint8_t{0});
+  receive_buffer_.established(turn.now, receive_next(), own_mss_,
+                              scaling_ ? offered_scale_ : std::uint8_t{0});
   snd_wl1_ = segment.seq;
-  if (!segment.has(flag::kAck)) {
+  const bool acks = segment.has(flag::kAck);
+  if (!acks) {
     // Both opened at once (MUST-10): our SYN goes again, with ACK.
     ecn_ = ecn_ && segment.has(flag::kEce | flag::kCwr);
     snd_wl2_ = iss_;
@@ -54,6 +54,8 @@ void Connection::input_syn(packet::Turn& turn, Segment& segment) {
     set_state(State::SynReceived);
     stalled_ms_ = milliseconds(turn.now);
     if (recovery_.can_record()) send_syn(turn, true);
+    segment.seq = irs_ + 1;
+    segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
     input_data(turn, segment);
     return;
   }

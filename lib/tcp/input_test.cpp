@@ -150,6 +150,30 @@ TEST_F(Input, MUST10_SimultaneousOpen) {
   EXPECT_EQ(read(), 10u);
 }
 
+TEST_F(Input, ACrossedSynMayCarryData) {
+  connecting();
+  in({.flags = kS, .seq = -1, .bytes = 50});
+  side_.sent.clear();
+  in({.flags = kSA, .seq = -1});
+  in({.seq = 50, .bytes = 10});
+  EXPECT_EQ(read(), 60u) << "by the pattern, not shifted";
+}
+
+TEST_F(Input, TheSynAckOfACrossedSynRepeatsItsScale) {
+  connecting();
+  const Wire syn = next();
+  side_.settings.tcp_rmem_max = 64u << 20;
+  SegmentOptions options;
+  options.window_scale = 3;
+  in({.flags = kS, .seq = -1, .options = options});
+  EXPECT_EQ(next().head.options.window_scale, syn.head.options.window_scale);
+  in({.flags = kSA, .seq = -1, .window = 8000, .options = options});
+  Info info;
+  tcp().info(clock_.now(), info);
+  EXPECT_EQ(info.snd_wnd, 8000u) << "the window of a SYN is not scaled";
+  EXPECT_EQ(info.rcv_wscale, *syn.head.options.window_scale);
+}
+
 TEST_F(Input, SimultaneousOpenRepeatsSynAckAndRefusesWrongAcks) {
   reach(State::SynReceived);
   pass_ms(1200);

@@ -70,14 +70,15 @@ void Connection::output(packet::Turn& turn) {
 
 void Connection::send_again(packet::Turn& turn) {
   while (!host_full_) {
-    const std::optional<SeqRange> range = recovery_.next_retransmission();
+    std::optional<SeqRange> range = recovery_.next_retransmission();
     if (!range || range->empty()) return;
-    if (range->begin == iss_) {
+    if (opening() && range->begin == iss_) {
       if (!send_syn(turn, true)) return;
       continue;
     }
     // A window that shrank is obeyed but for the first segment, which probes it.
     if (range->begin != snd_una_ && range->begin.at_or_after(window_end())) return;
+    if (range->begin.before(window_end())) range->end = earlier(range->end, window_end());
     if (recovery_.send_allowance() < std::min(range->length(), send_mss())) return;
     if (paced(turn.now)) return;
     if (!send_range(turn, *range, true)) {
@@ -180,7 +181,14 @@ void Connection::arm_persist(packet::Turn& turn) {
   const auto longest = time::Duration::milliseconds(engine_.settings.tcp_rto_max_ms);
   const time::Duration first = std::max(recovery_.rto(), AckPolicy::kMax);
   time::Duration wait = first * (std::int64_t{1} << std::min<unsigned>(backoff_, 20));
-  persist_deadline_ = turn.now + std::min(wait, longest);
+  wait = std::min(wait, longest);
+  if (options_.user_timeout_ms != 0) {
+    const std::uint32_t waited = milliseconds(turn.now) - stalled_ms_;
+    const std::uint32_t left =
+        waited < options_.user_timeout_ms ? options_.user_timeout_ms - waited : 1;
+    wait = std::min(wait, time::Duration::milliseconds(left));
+  }
+  persist_deadline_ = turn.now + wait;
 }
 
 // The persist timer went off: as much as the window lets through, else a probe without data.

@@ -300,6 +300,118 @@ TEST_F(Output, EcnEchoesCongestionUntilTheSenderSlowsDown) {
   EXPECT_FALSE(next().head.flags & flag::kEce);
 }
 
+// More than the sequence space, so that every number comes again, the initial one too.
+TEST_F(Output, AStreamOfMoreThanFourGibibytesGoesOn) {
+  side_.options.send_buffer = 1u << 20;
+  side_.options.no_delay = true;
+  established();
+  side_.blind = true;
+  side_.blind_end = Seq(kLocal);
+  std::uint64_t acked = 0;
+  while (acked < (std::uint64_t{1} << 32) + (1u << 28)) {
+    packet::Turn now = turn();
+    while (tcp().send_space() > 0) {
+      packet::Packet data = now.generate(packet::Pool::Priority::Data);
+      if (!data) break;
+      ASSERT_NE(data.put(2048), nullptr);
+      tcp().append(now, std::move(data));
+    }
+    const std::uint32_t sent = side_.blind_end - (Seq(kLocal) + static_cast<std::uint32_t>(acked));
+    ASSERT_NE(sent, 0u) << "nothing moves after " << acked << " bytes";
+    ASSERT_LT(sent, 1u << 21);
+    acked += sent;
+    advance(Duration::microseconds(100));
+    in({.ack = static_cast<std::int64_t>(acked & 0xffffffffu)});
+  }
+  // What is lost is sent again as data, not as SYN.
+  const std::uint32_t left = tcp().unacknowledged_bytes();
+  EXPECT_LT(left, 2u << 20);
+  side_.blind = false;
+  pass(Duration::seconds(2));
+  while (waiting() != 0) {
+    (void)out();
+    EXPECT_FALSE(last_.head.flags & flag::kSyn);
+  }
+}
+
+TEST_F(Output, ARetransmissionIsCountedOnce) {
+  established();
+  write(100);
+  pass_ms(500);
+  EXPECT_EQ(count(Count::TCPOrigDataSent), 1u);
+  EXPECT_EQ(count(Count::RetransSegs), waiting() - 1);
+  connecting();
+  pass_ms(1100);
+  EXPECT_EQ(count(Count::TCPSynRetrans), 1u);
+}
+
+TEST_F(Output, AnAckThatAdvancesTellsTheWindowWhateverItsNumber) {
+  established();
+  in({.seq = 100, .ack = 0, .bytes = 10, .window = 5000});
+  write(1000);
+  side_.sent.clear();
+  in({.seq = 0, .ack = 1000, .window = 0});  // overtaken by the one before
+  write(500);
+  expect_nothing();
+}
+
+TEST_F(Output, T9_TheUserTimeoutOfAClosedWindowIsKept) {
+  side_.options.user_timeout_ms = 45'000;
+  established();
+  write(1000);
+  in({.ack = 1000, .window = 0});
+  write(500);
+  for (int i = 0; i < 52 && tcp().state() != State::Closed; ++i) {
+    pass(Duration::seconds(1));
+    if (tcp().state() != State::Closed) in({.ack = 1000, .window = 0});
+    if (i < 43) {
+      EXPECT_NE(tcp().state(), State::Closed) << i;
+    }
+  }
+  EXPECT_EQ(tcp().state(), State::Closed);
+}
+
+TEST_F(Output, MaxsegLaterCutsSegmentsForRecoveryToo) {
+  established();
+  side_.options.max_segment = 500;
+  packet::Turn now = turn();
+  tcp().set_options(now, side_.options);
+  write(1000);
+  side_.sent.clear();
+  pass_ms(1000);
+  EXPECT_EQ(out().bytes, 500u);
+}
+
+TEST_F(Output, T2_NoConnectionTakesTheLanesRecords) {
+  Handshake agreed;
+  agreed.sack = agreed.window_scaling = true;
+  agreed.peer_scale = 14;
+  established(agreed);
+  side_.options.send_buffer = 4u << 20;
+  packet::Turn now = turn();
+  tcp().set_options(now, side_.options);
+  std::int64_t acked = 0;
+  for (int i = 0; i < 12; ++i) {  // the window opens
+    while (tcp().send_space() > 3000 && tcp().unsent_bytes() < 100'000)
+      write(1448);
+    while (waiting() != 0) {
+      const Out sent = out();
+      acked = std::max(acked, sent.seq + static_cast<std::int64_t>(sent.bytes));
+    }
+    in({.ack = acked});
+  }
+  while (tcp().send_space() > 3000 && tcp().unsent_bytes() < 500'000)
+    write(1448);
+  for (std::uint32_t i = 0; i < 3000; ++i) {  // every other byte is reported
+    SegmentOptions options;
+    options.sack_count = 1;
+    options.sack[0].begin = Seq(kLocal) + static_cast<std::uint32_t>(acked) + 2 * i + 1;
+    options.sack[0].end = options.sack[0].begin + 1;
+    in({.ack = acked, .options = options});
+  }
+  EXPECT_GE(side_.pool.available(), side_.pool.capacity() * 3 / 4);
+}
+
 TEST_F(Output, SendSpaceComesBackWhenAcknowledged) {
   side_.options.send_buffer = 16384;
   established();

@@ -82,7 +82,6 @@ void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmissio
     const bool first = board_.empty();
     board_.push(range, now, window_.mss, stamp);
     nxt_ = range.end;
-    if (!syn_outstanding()) counters_.add(Count::TCPOrigDataSent, segments);
     if (first) arm_retransmission(now);
     if (!probe_due_) arm_probe(now);
   }

@@ -26,6 +26,7 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   rate_.finish(ack.newest, ack.sample, rtt_.min_rtt(), now);
   control_congestion(ack);
   arm_after_ack(ack);
+  if (ack.out.advanced) syn_ = false;  // the initial number comes again after 4 GiB
   return ack.out;
 }
 

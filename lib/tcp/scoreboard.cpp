@@ -88,7 +88,7 @@ SentRecord* Scoreboard::next(SentRecord& record) {
 
 bool Scoreboard::split(SentRecord& record, Seq at) {
   LINNET_CHECK(record.range.begin.before(at) && at.before(record.range.end));
-  if (!room()) return false;
+  if (!within_share()) return false;
   SentRecord& rest = *pool_.take();
   rest.range = {at, record.range.end};
   rest.state = record.state;

@@ -20,6 +20,8 @@ namespace linnet::tcp {
 
 class Scoreboard {
  public:
+  // No connection takes more than one in so many of the lane's records.
+  static constexpr std::uint32_t kShare = 16;
   Scoreboard(SentPool& pool, std::uint32_t max_records) : pool_(pool), max_records_(max_records) {}
   ~Scoreboard() { clear(); }
   Scoreboard(const Scoreboard&) = delete;
@@ -27,7 +29,9 @@ class Scoreboard {
 
   bool empty() const { return records_.empty(); }
   std::uint32_t size() const { return size_; }
-  bool room() const { return size_ < max_records_ && pool_.available() != 0; }
+  // Whether one more range may be recorded. A connection in need gets the last one; a busy one has
+  // its share of the lane's, and leaves a quarter to others.
+  bool room() const { return empty() ? pool_.available() != 0 : within_share(); }
   void clear();
 
   // Bytes by state.
@@ -73,6 +77,10 @@ class Scoreboard {
   bool split(SentRecord& record, Seq at);
 
  private:
+  bool within_share() const {
+    const std::uint32_t share = std::max(pool_.capacity() / kShare, 64u);
+    return size_ < std::min(max_records_, share) && pool_.available() > pool_.capacity() / 4;
+  }
   struct BeginOrder {
     bool operator()(const SentRecord& a, const SentRecord& b) const {
       return a.range.begin.before(b.range.begin);

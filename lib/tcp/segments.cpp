@@ -98,9 +98,8 @@ bool Connection::send_syn(packet::Turn& turn, bool again) {
   SegmentOut segment = blank(turn, syn_seen_ ? flag::kSyn | flag::kAck : flag::kSyn);
   segment.seq = iss_;
   segment.retransmission = again;
-  const WindowOffer offer = first_offer(engine_.settings, options_, own_mss_);
   segment.options.mss = own_mss_;
-  if (scaling_) segment.options.window_scale = offer.scale;
+  if (scaling_) segment.options.window_scale = offered_scale_;
   segment.options.sack_permitted = sack_ok_;
   // RFC 3168 6.1.1: asked for in the first SYNs only, where old firewalls eat such SYNs.
   const bool ask =
@@ -111,7 +110,6 @@ bool Connection::send_syn(packet::Turn& turn, bool again) {
     segment.flags |= flag::kEce | flag::kCwr;
   if (!transmit(turn, segment)) return false;
   account(turn, segment, {iss_, iss_ + 1});
-  if (again) engine_.counters.add(Count::TCPSynRetrans);
   return true;
 }
 
@@ -154,7 +152,6 @@ void Connection::account(packet::Turn& turn, const SegmentOut& segment, SeqRange
   const bool again = segment.retransmission;
   recovery_.on_transmit(range, turn.now, again);
   if (again) {
-    engine_.counters.add(Count::RetransSegs, segments);
     bytes_again_ += bytes;
   } else {
     snd_nxt_ = later(snd_nxt_, range.end);
