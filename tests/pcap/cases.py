@@ -134,7 +134,7 @@ def unreachable_case():
     commands = [*ONE_PORT, 'sysctl -w net.ipv4.icmp_ratelimit=0']
     datagrams = [IP(src=HOST, dst=OUR, id=i) / UDP(sport=1000 + i, dport=2000 + i) / data(size)
                  for i, size in enumerate((0, 1, 64, 519, 520, 521, 1400), 1)]
-    datagrams += [IP(src=HOST, dst=OUR, id=50 + i, proto=proto) / data(40) for i, proto in enumerate((6, 99, 255))]
+    datagrams += [IP(src=HOST, dst=OUR, id=50 + i, proto=proto) / data(40) for i, proto in enumerate((98, 99, 255))]
     datagrams = [rebuilt(one) for one in datagrams]
     answers = [to_host(error(3, 3 if one.proto == 17 else 2, one)) for one in datagrams]
     return Case('port and protocol unreachable', commands, [[from_host(one) for one in datagrams]], [answers])
