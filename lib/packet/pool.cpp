@@ -54,6 +54,13 @@ bool Pool::number_buffers() {
 
 Pool::~Pool() {
   if (!missing_excused_) LINNET_CHECK_OP(available(), ==, size());
+  // What packets gave up is DPDK's again.
+  rte_mempool_mem_iter(
+      pool_,
+      [](rte_mempool*, void*, rte_mempool_memhdr* memory, unsigned) {
+        bytes_in_use(memory->addr, memory->len);
+      },
+      nullptr);
   rte_mempool_free(pool_);
 }
 
