@@ -36,12 +36,19 @@ inline void decrease_ttl(Ipv4Header& header) {
   decrease_ttl(header, ttl_word(header));
 }
 
-// A route with one live hop, in registers for all packets of a row that take it.
-struct Row {
-  Row(const route::Route& of, std::uint32_t way_mtu)
-      : hop(of.hops), mtu(way_mtu), gateway(hop->gateway), device(hop->device) {}
+// A next hop and its MTU, in registers for all packets of a row that take it.
+struct Way {
+  Way(const route::NextHop& next, std::uint32_t way_mtu)
+      : hop(&next), mtu(way_mtu), gateway(next.gateway), device(next.device) {}
 
-  // Writes the way into a packet that needs nothing else; false: look closer, nothing was changed.
+  void write(packet::Meta& meta, const Ipv4Header& header) const {
+    meta.hop = hop;
+    meta.output_device = device;
+    meta.path_mtu = static_cast<std::uint16_t>(mtu);
+    meta.flags |= packet::Meta::kForwarded;
+    meta.next_hop = gateway.is_any() ? header.destination : gateway;
+  }
+  // Sends a packet that way which needs nothing else; false: look closer, nothing was changed.
   bool take(packet::PacketRef packet) const {
     constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
     static_assert(static_cast<unsigned>(packet::LinkCast::Host) == 0);
@@ -52,11 +59,7 @@ struct Row {
         (static_cast<unsigned>(meta.cast) | (meta.flags & kUnusual)) != 0 ||
         meta.input_device == device) [[unlikely]]
       return false;
-    meta.hop = hop;
-    meta.output_device = device;
-    meta.path_mtu = static_cast<std::uint16_t>(mtu);
-    meta.flags |= packet::Meta::kForwarded;
-    meta.next_hop = gateway.is_any() ? header.destination : gateway;
+    write(meta, header);
     decrease_ttl(header, word);
     return true;
   }
@@ -66,15 +69,6 @@ struct Row {
   Ipv4Address gateway;
   std::uint16_t device;
 };
-
-void set_way(packet::Meta& meta, const Ipv4Header& header, const route::NextHop& hop,
-             std::uint32_t mtu) {
-  meta.hop = &hop;
-  meta.output_device = hop.device;
-  meta.next_hop = hop.gateway.is_any() ? header.destination : hop.gateway;
-  meta.path_mtu = static_cast<std::uint16_t>(mtu);
-  meta.flags |= packet::Meta::kForwarded;
-}
 
 }  // namespace
 
@@ -100,10 +94,10 @@ std::uint32_t multipath_hash(packet::PacketRef packet, const SipKey& key, std::u
                                              unsigned first) const {
   const route::Route* const route = routes[first];
   if (route->live_hops != 1) return first;
-  const Row row(*route, way_mtu(*route, *route->hops));
+  const Way way(*route->hops, way_mtu(*route, *route->hops));
   const unsigned count = burst.size();
   unsigned i = first;
-  while (i < count && routes[i] == route && row.take(burst[i]))
+  while (i < count && routes[i] == route && way.take(burst[i]))
     ++i;
   return i;
 }
@@ -172,7 +166,7 @@ bool Forward::rare(Turn& turn, Packet& packet, const route::Route& route) {
                   Drop::FragmentationNeeded);
   }
   packet::Meta& meta = packet.meta();
-  set_way(meta, header, *hop, mtu);
+  Way(*hop, mtu).write(meta, header);
   if (meta.input_device == hop->device &&
       settings_.send_redirects.load(std::memory_order_relaxed) != 0) {
     redirect(turn, packet, meta.next_hop);

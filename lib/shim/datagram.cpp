@@ -84,6 +84,12 @@ int Datagram::open(Lock& lock) {
 int Datagram::set_peer(Lock& lock) {
   Message request = message(RequestKind::SetPeer);
   request.peer = connected_ ? for_lane(peer_) : Endpoint{};
+  ask_every_lane(lock, request);
+  lock.lock();
+  return 0;
+}
+
+void Datagram::ask_every_lane(Lock& lock, Message request) {
   const std::vector<Handle> handles = handles_;
   lock.unlock();
   for (unsigned lane = 0; lane < handles.size(); ++lane) {
@@ -91,8 +97,6 @@ int Datagram::set_peer(Lock& lock) {
     program().request(lane, request);
     program().carry_out(lane);
   }
-  lock.lock();
-  return 0;
 }
 
 // Linux: inet_dgram_connect, __ip4_datagram_connect.
@@ -151,13 +155,7 @@ int Datagram::shutdown(int how) {
   if (!connected_) return -ENOTCONN;  // and it is shut all the same
   Message request = message(RequestKind::Shutdown);
   request.value = static_cast<std::uint64_t>(how);
-  const std::vector<Handle> handles = handles_;
-  lock.unlock();
-  for (unsigned lane = 0; lane < handles.size(); ++lane) {
-    request.handle = handles[lane];
-    program().request(lane, request);
-    program().carry_out(lane);
-  }
+  ask_every_lane(lock, request);
   return 0;
 }
 

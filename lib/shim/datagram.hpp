@@ -75,6 +75,8 @@ class Datagram final : public Socket {
   ssize_t receive_error(ReceiveCall& call);
   std::vector<Message> take_datagram(const Arrived& datagram);
   int set_peer(Lock& lock);
+  // One lane after the other carries it out; gives the lock up.
+  void ask_every_lane(Lock& lock, Message request);
   int rebind(Lock& lock);
   Endpoint for_lane(Endpoint peer) const;
 

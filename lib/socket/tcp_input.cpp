@@ -3,7 +3,7 @@
 #include <array>
 #include <cstring>
 
-#include "base/checksum.hpp"
+#include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
 #include "socket/drops.hpp"
 #include "socket/tcp_sockets.hpp"
@@ -22,14 +22,10 @@ const wire::Ipv4Header& ip_of(const Packet& packet) {
 }
 
 bool checksum_good(const Packet& packet) {
-  const wire::Ipv4Header& ip = ip_of(packet);
-  ChecksumSum sum;
-  sum.add(ip.source.network());
-  sum.add(ip.destination.network());
-  sum.add_host(wire::protocol::kTcp);
-  sum.add_host(static_cast<std::uint16_t>(packet.length()));
-  sum.add(be16::from_raw(packet.checksum_sum(0, packet.length())));
-  return sum.valid();
+  const wire::Ipv4Header& header = ip_of(packet);
+  return ip::transport_sum(packet, static_cast<std::uint16_t>(packet.length()), header.source,
+                           header.destination, wire::protocol::kTcp)
+      .valid();
 }
 
 }  // namespace

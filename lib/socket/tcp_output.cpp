@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/checksum.hpp"
+#include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
 #include "socket/drops.hpp"
 #include "socket/tcp_sockets.hpp"
@@ -125,13 +125,10 @@ Packet TcpSockets::build(Turn& turn, const Flow& flow, const SegmentOut& segment
 }
 
 void TcpSockets::finish_header(Packet& packet, const Flow& flow) {
-  ChecksumSum sum;
-  sum.add(flow.local.network());
-  sum.add(flow.peer.network());
-  sum.add_host(wire::protocol::kTcp);
-  sum.add_host(static_cast<std::uint16_t>(packet.length()));
-  sum.add(be16::from_raw(packet.checksum_sum(0, packet.length())));
-  packet.header<wire::TcpHeader>()->checksum = sum.checksum();
+  packet.header<wire::TcpHeader>()->checksum =
+      ip::transport_sum(packet, static_cast<std::uint16_t>(packet.length()), flow.local, flow.peer,
+                        wire::protocol::kTcp)
+          .checksum();
 }
 
 void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& options,

@@ -2,7 +2,7 @@
 // UDP and ping: which socket a datagram is for, and how one is sent (RFC 768, 792, 1122 4.1).
 #include <cerrno>
 
-#include "base/checksum.hpp"
+#include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
 #include "socket/datagrams.hpp"
 #include "socket/drops.hpp"
@@ -106,13 +106,9 @@ int Datagrams::send_udp(Turn& turn, DatagramSocket& socket, Packet&& packet,
   header.length = be16(length);
   header.checksum = be16();
   if (!socket.options.no_check) {
-    ChecksumSum sum;
-    sum.add(way.source.network());
-    sum.add(send.destination.network());
-    sum.add_host(wire::protocol::kUdp);
-    sum.add_host(length);
-    sum.add(be16::from_raw(packet.checksum_sum(0, length)));
-    const be16 checksum = sum.checksum();
+    const be16 checksum =
+        ip::transport_sum(packet, length, way.source, send.destination, wire::protocol::kUdp)
+            .checksum();
     // Zero says that there is none (RFC 768).
     header.checksum = checksum == be16() ? be16(0xffff) : checksum;
   }

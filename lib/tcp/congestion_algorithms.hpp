@@ -41,6 +41,27 @@ inline std::uint32_t slow_start(CongestionWindow& window, std::uint32_t acked,
   return step == room ? acked - step : 0;
 }
 
+// How NewReno grows (RFC 5681 section 3.1 with RFC 3465): L is 2, 1 after a timeout.
+struct RenoGrowth {
+  std::uint32_t counted = 0;  // bytes acknowledged since the window last grew
+  bool after_timeout = false;
+
+  // An ACK outside of recovery; only a window that was full grows.
+  void on_ack(CongestionWindow& window, const RateSample& sample, bool in_recovery) {
+    if (in_recovery || !window.cwnd_limited || sample.acked == 0) return;
+    std::uint32_t acked = sample.acked;
+    if (window.cwnd < window.ssthresh) {
+      acked = slow_start(window, acked, after_timeout ? 1 : 2);
+      if (acked == 0) return;
+    }
+    after_timeout = false;
+    counted += std::min(acked, window.cwnd);
+    if (counted < window.cwnd) return;
+    counted -= window.cwnd;
+    window.cwnd = std::min(window.cwnd + window.mss, kMaxWindow);
+  }
+};
+
 // The window that full use keeps: half, two segments at least (RFC 5681 equation 4).
 inline std::uint32_t half_window(const CongestionWindow& window) {
   return std::max(window.cwnd / 2, 2 * window.mss);

@@ -9,11 +9,10 @@ constexpr std::uint32_t kOne = 1u << 20;  // alpha in fixed point
 constexpr unsigned kGain = 4;             // g = 1/16
 
 struct State {
-  std::uint32_t alpha = kOne;  // section 3.3: the first mark counts in full
-  std::uint32_t counted = 0;
+  std::uint32_t alpha = kOne;           // section 3.3: the first mark counts in full
   std::uint64_t acked = 0, marked = 0;  // bytes in this window of data
   std::uint32_t loss_window = 0;
-  bool after_timeout = false;
+  RenoGrowth growth;
 };
 
 // Section 3.3 step 4 and 5, once a round trip.
@@ -39,23 +38,13 @@ class Dctcp final : public CongestionControl {
     if (sample.round_start) estimate(state);
     state.acked += sample.newly_acked;
     if (sample.ecn_echo) state.marked += sample.newly_acked;
-    if (in_recovery || !window.cwnd_limited || sample.acked == 0) return;
-    std::uint32_t acked = sample.acked;
-    if (window.cwnd < window.ssthresh) {
-      acked = slow_start(window, acked, state.after_timeout ? 1 : 2);
-      if (acked == 0) return;
-    }
-    state.after_timeout = false;
-    state.counted += std::min(acked, window.cwnd);
-    if (state.counted < window.cwnd) return;
-    state.counted -= window.cwnd;
-    window.cwnd = std::min(window.cwnd + window.mss, kMaxWindow);
+    state.growth.on_ack(window, sample, in_recovery);
   }
 
   std::uint32_t on_congestion(CongestionState& bytes, CongestionWindow& window,
                               time::Instant) const override {
     auto& state = state_of<State>(bytes);
-    state.counted = 0;
+    state.growth.counted = 0;
     state.loss_window = window.cwnd;
     const std::uint64_t cut = std::uint64_t{window.cwnd} * state.alpha / kOne / 2;
     return std::max(window.cwnd - static_cast<std::uint32_t>(cut), 2 * window.mss);
@@ -64,13 +53,13 @@ class Dctcp final : public CongestionControl {
   // Section 3.5: loss is answered as without DCTCP.
   void on_timeout(CongestionState& bytes, CongestionWindow& window, time::Instant) const override {
     auto& state = state_of<State>(bytes);
-    state.after_timeout = true;
+    state.growth.after_timeout = true;
     if (state.loss_window != 0)
       window.ssthresh = std::min(window.ssthresh, std::max(state.loss_window / 2, 2 * window.mss));
   }
 
   void on_undo(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    state_of<State>(bytes).after_timeout = false;
+    state_of<State>(bytes).growth.after_timeout = false;
   }
 
   void on_idle(CongestionState&, CongestionWindow&, time::Duration, time::Instant) const override {}

@@ -5,10 +5,7 @@
 namespace linnet::tcp {
 namespace {
 
-struct State {
-  std::uint32_t counted = 0;  // bytes acknowledged since the window last grew
-  bool after_timeout = false;
-};
+using State = RenoGrowth;
 
 class Reno final : public CongestionControl {
  public:
@@ -20,18 +17,7 @@ class Reno final : public CongestionControl {
 
   void on_ack(CongestionState& bytes, CongestionWindow& window, const RateSample& sample,
               bool in_recovery, time::Instant) const override {
-    if (in_recovery || !window.cwnd_limited || sample.acked == 0) return;
-    auto& state = state_of<State>(bytes);
-    std::uint32_t acked = sample.acked;
-    if (window.cwnd < window.ssthresh) {
-      acked = slow_start(window, acked, state.after_timeout ? 1 : 2);
-      if (acked == 0) return;
-    }
-    state.after_timeout = false;
-    state.counted += std::min(acked, window.cwnd);
-    if (state.counted < window.cwnd) return;
-    state.counted -= window.cwnd;
-    window.cwnd = std::min(window.cwnd + window.mss, kMaxWindow);
+    state_of<State>(bytes).on_ack(window, sample, in_recovery);
   }
 
   std::uint32_t on_congestion(CongestionState& bytes, CongestionWindow& window,

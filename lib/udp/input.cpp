@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "udp/input.hpp"
 
-#include "base/checksum.hpp"
+#include "ip/transport_checksum.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/udp.hpp"
 
@@ -12,16 +12,10 @@ using packet::Packet;
 using packet::Turn;
 using wire::UdpHeader;
 
-// RFC 768: the sum over a pseudo header of addresses, protocol and length, the header and the data.
 bool checksum_good(const Packet& packet, std::uint16_t length) {
-  const auto& ip = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
-  ChecksumSum sum;
-  sum.add(ip.source.network());
-  sum.add(ip.destination.network());
-  sum.add_host(wire::protocol::kUdp);
-  sum.add_host(length);
-  sum.add(be16::from_raw(packet.checksum_sum(0, length)));
-  return sum.valid();
+  const auto& header = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  return ip::transport_sum(packet, length, header.source, header.destination, wire::protocol::kUdp)
+      .valid();
 }
 
 }  // namespace
