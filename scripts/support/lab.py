@@ -216,6 +216,7 @@ class Lab:
         self.hosts = {}
         self.joined = 0
         self.spawned = []
+        self.wires = []
         self.space = None
         # Only root writes in /run; the private directory keeps the control socket to ourselves.
         self.directory.mkdir(mode=0o755)
@@ -248,21 +249,26 @@ class Lab:
             self.quiet(self.hosts[name])
         return self.hosts[name]
 
-    def join(self, tap, host, *addresses, mtu=1500, device='eth0', offload=False):
-        """Joins linnetd's TAP `tap` to `device` in a host by a bridge and a veth pair."""
+    def join(self, tap, host, *addresses, mtu=1500, device='eth0', offload=False, wire=()):
+        """Joins linnetd's TAP `tap` to `device` in a host by a bridge and a veth pair. `wire`: words for
+        tests/netns/impaired_wire, which then stands in the bridge's place."""
         self.joined += 1
         mac = f'02:00:5e:00:00:{self.joined:02x}'
         bridge, link = f'br-{tap}', f'link-{tap}'
-        self.space.ip('link', 'add', bridge, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0',
-                      'mcast_snooping', '0')
         self.space.ip('link', 'add', link, 'type', 'veth', 'peer', 'name', device, 'netns', host.name)
         # linnetd's port and its TAP come with the same address; the bridge would keep frames for it.
         self.space.ip('link', 'set', tap, 'address', f'02:00:5e:ff:00:{self.joined:02x}')
-        for name in (link, tap):
-            self.space.ip('link', 'set', name, 'master', bridge)
-        for name in (link, bridge):
-            self.space.ip('link', 'set', name, 'up')
-        self.space.ip('link', 'set', link, 'mtu', mtu)
+        self.space.ip('link', 'set', link, 'mtu', mtu, 'up')
+        if wire:
+            program = self.daemon.binaries.parent / 'tests/netns/impaired_wire'
+            self.wires.append(self.spawn(self.space, program, wire[0], tap, link, *wire[1:], stdout=subprocess.PIPE,
+                                         text=True))
+        else:
+            self.space.ip('link', 'add', bridge, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0',
+                          'mcast_snooping', '0')
+            for name in (link, tap):
+                self.space.ip('link', 'set', name, 'master', bridge)
+            self.space.ip('link', 'set', bridge, 'up')
         host.ip('link', 'set', device, 'address', mac, 'mtu', mtu)
         if not offload:
             # Captures on the host's side shall see the checksums that go over the wire.

@@ -8,6 +8,7 @@ Switches, as environment variables set to 1:
     INTERACTIVE       a shell in linnetd's namespace once the network stands, before the cases
     PAUSE_ON_FAILURE  waits for Enter when a case fails, with everything still running
     GDB               starts linnetd in gdb
+    LONG              peer_cases at their full size, with figures: 10 GiB, 100,000 connections; half an hour
 """
 import json
 import os

@@ -11,17 +11,18 @@ ADDRESS, PEER = '198.51.100.1', '198.51.100.2'
 class Net:
     """A program of ours at ADDRESS, joined to a host of the kernel's at PEER."""
 
-    def __init__(self, lab, program, *words, lanes=None):
+    def __init__(self, lab, program, *words, lanes=None, options=(), commands=(), wire=(), offload=False, answers=True):
         self.lab, self.daemon = lab, lab.daemon
         startup = lab.directory / 'startup.commands'
-        startup.write_text(f'ip link set lan0 up\nip addr add {ADDRESS}/24 dev lan0\n')
-        options = ['--startup', startup, '--port', 'name=lan0 devargs=net_tap0,iface=tap-lan']
+        startup.write_text('\n'.join(['ip link set lan0 up', f'ip addr add {ADDRESS}/24 dev lan0', *commands]) + '\n')
+        options = ['--startup', startup, '--port', 'name=lan0 devargs=net_tap0,iface=tap-lan', *options]
         if lanes is not None:
             options += ['--lanes', str(lanes)]
         self.daemon.start(*options, '--', *words, program=program)
         self.host = lab.host('a')
-        lab.join('tap-lan', self.host, f'{PEER}/24')
-        expect(wait_until(lambda: self.host.run('ping', '-c1', '-W1', ADDRESS).returncode == 0, 10, 0.2),
+        lab.join('tap-lan', self.host, f'{PEER}/24', wire=wire, offload=offload)
+        # A program that talks first may be done before a ping is.
+        expect(not answers or wait_until(lambda: self.host.run('ping', '-c1', '-W1', ADDRESS).returncode == 0, 10, 0.2),
                f'{program} does not answer a ping', self.daemon.messages())
 
     def finish(self):
