@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "bench/forward.hpp"
+#include "bench/tcp.hpp"
 #include "bench/traffic.hpp"
 
 namespace {
@@ -20,11 +21,13 @@ struct Choices {
   std::string command;
   linnet::bench::ForwardOptions forward;
   linnet::bench::FrameOptions frames;
+  linnet::bench::TcpOptions tcp;
 };
 
 options::options_description describe(Choices& choices) {
   auto& forward = choices.forward;
-  options::options_description all("linnet-bench frames|forward [options]");
+  auto& tcp = choices.tcp;
+  options::options_description all("linnet-bench frames|forward|tcp [options]");
   all.add_options()("help", "say this")                                                       //
       ("frames", options::value(&forward.frames), "capture file to write, or to replay")      //
       ("routes", options::value(&forward.routes)->default_value(1), "number of routes")       //
@@ -33,11 +36,13 @@ options::options_description describe(Choices& choices) {
       ("size", options::value(&choices.frames.frame_bytes)->default_value(60),
        "frames: bytes without check sequence")                                                 //
       ("burst", options::value(&forward.burst)->default_value(32), "forward: frames at once")  //
-      ("core", options::value(&forward.core)->default_value(1), "forward: the lane's CPU")     //
-      ("memory", options::value(&forward.memory_mb)->default_value(1024), "forward: MB")       //
-      ("packets", options::value(&forward.packets)->default_value(32768),
-       "forward: in the pool")                                                            //
-      ("hugepages", options::bool_switch(&forward.hugepages), "forward: use huge pages")  //
+      ("core", options::value(&forward.core)->default_value(1), "CPU of the lane")             //
+      ("memory", options::value(&forward.memory_mb)->default_value(1024), "MB for DPDK")       //
+      ("packets", options::value(&forward.packets)->default_value(32768), "in the pool")       //
+      ("hugepages", options::bool_switch(&forward.hugepages), "use huge pages")                //
+      ("over", options::value(&tcp.over)->default_value(tcp.over), "tcp: linnet or kernel")    //
+      ("role", options::value(&tcp.role)->default_value(tcp.role), "tcp: server, client, both")(
+          "wire", options::value(&tcp.wire)->default_value(tcp.wire), "tcp: name of the memif")  //
       ("count", options::value(&forward.count)->default_value(0), "forward: end after N packets");
   return all;
 }
@@ -65,7 +70,9 @@ int main(int argc, char** argv) {
     std::cerr << "linnet-bench: " << error.what() << "\n";
     return 2;
   }
-  if (values.count("help") != 0 || (choices.command != "frames" && choices.command != "forward")) {
+  const bool known =
+      choices.command == "frames" || choices.command == "forward" || choices.command == "tcp";
+  if (values.count("help") != 0 || !known) {
     std::cout << all;
     return values.count("help") != 0 ? 0 : 2;
   }
@@ -77,6 +84,14 @@ int main(int argc, char** argv) {
         linnet::bench::internet_like_prefixes(choices.forward.routes, choices.forward.seed),
         choices.frames);
     return written ? 0 : fail(written.error());
+  }
+  if (choices.command == "tcp") {
+    choices.tcp.core = static_cast<int>(choices.forward.core);
+    choices.tcp.memory_mb = choices.forward.memory_mb;
+    choices.tcp.packets = choices.forward.packets;
+    choices.tcp.hugepages = choices.forward.hugepages;
+    const Result<> ran = linnet::bench::run_tcp(choices.tcp, std::cin, std::cout);
+    return ran ? 0 : fail(ran.error());
   }
   const Result<> ran = linnet::bench::run_forward(choices.forward, std::cin, std::cout);
   return ran ? 0 : fail(ran.error());

@@ -25,6 +25,8 @@ class Host {
   // Lets the lanes do what is to be done now, where their turns are the calling thread's to give.
   // False: they are not, nothing was done.
   virtual bool drive() = 0;
+  // After requests were written: `drive` where a call is to show at once what follows from it.
+  virtual bool drive_at_once() { return drive(); }
   // Whether the calling thread may be put to sleep: not the one that moves a clock set by hand.
   virtual bool may_sleep() = 0;
 

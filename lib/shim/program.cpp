@@ -97,7 +97,7 @@ void Program::post(unsigned lane, const Message& message) {
 
 void Program::carry_out(unsigned lane) {
   host().kick(lane);
-  if (host().drive()) pump();
+  if (host().drive_at_once()) pump();
 }
 
 void Program::pump() {

@@ -71,6 +71,41 @@ Host::Slept ThreadsHost::sleep(std::span<pollfd> descriptors, time::Instant dead
   return kernel_sleep(descriptors, std::max(deadline - now(), time::Duration()), mask);
 }
 
+// The lanes stay offline for RCU: nothing is reclaimed within a turn, for all is one thread's.
+bool PollingHost::turn() {
+  constexpr time::Duration kControl = time::Duration::milliseconds(50);
+  const time::Instant now = clock_.now();
+  bool busy = false;
+  for (unsigned i = 0; i < stack_.lanes(); ++i) {
+    if (!stack_.lane(i).turn(now)) continue;
+    busy = true;
+    stack_.lane(i).after_turn();
+  }
+  if (now >= next_control_) {
+    next_control_ = now + kControl;
+    const std::lock_guard lock(control());
+    stack_.control_turn(now);
+  }
+  return busy;
+}
+
+bool PollingHost::drive() {
+  turn();
+  return true;
+}
+
+Host::Slept PollingHost::sleep(std::span<pollfd> descriptors, time::Instant deadline,
+                               const sigset_t* mask) {
+  constexpr unsigned kIdleTurns = 64;  // between looks at the kernel's descriptors
+  do {
+    for (unsigned i = 0; i < kIdleTurns && !turn(); ++i) {
+    }
+    const Slept slept = kernel_sleep(descriptors, time::Duration(), mask);
+    if (slept != Slept::TimedOut) return slept;
+  } while (now() < deadline);
+  return Slept::TimedOut;
+}
+
 Host::Slept kernel_sleep(std::span<pollfd> descriptors, time::Duration limit,
                          const sigset_t* mask) {
   timespec time{};

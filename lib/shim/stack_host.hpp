@@ -7,6 +7,7 @@
 #include "shim/host.hpp"
 #include "shim/program.hpp"
 #include "stack/stack.hpp"
+#include "time/clock.hpp"
 
 namespace linnet::shim {
 
@@ -41,6 +42,26 @@ class ThreadsHost final : public StackHost {
   bool drive() override { return false; }
   bool may_sleep() override { return true; }
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t* mask) override;
+};
+
+// The program's one thread gives the lanes their turns and is the control core as well: a program
+// that has a core to itself and never sleeps. A call that looks for events (epoll, poll, a read
+// that would wait) takes a turn; what others ask for is done in the next one, together.
+class PollingHost final : public StackHost {
+ public:
+  using StackHost::StackHost;
+  time::Instant now() override { return clock_.now(); }
+  bool drive() override;
+  bool drive_at_once() override { return false; }
+  bool may_sleep() override { return true; }
+  // Turns until there is something, the descriptors looked at in between.
+  Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t* mask) override;
+
+ private:
+  bool turn();  // whether a lane found something to do
+
+  time::TscClock clock_;
+  time::Instant next_control_;
 };
 
 // Sleeps in the kernel for at most `limit`; negative: without end.

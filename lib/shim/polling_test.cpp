@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A program and its lane in turns on one thread: blocking calls take the turns that they wait for.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <linnet/socket.hpp>
+
+#include <array>
+#include <chrono>
+
+#include "shim/current.hpp"
+#include "shim/stack_host.hpp"
+
+namespace {
+
+using namespace linnet;
+
+class Polling : public testing::Test {
+ protected:
+  void SetUp() override {
+    time::TscClock clock;
+    stack::Options options;
+    options.pool.name = "polling";
+    options.pool.packets = 4096;
+    options.seed = 1;
+    options.origin = clock.now();
+    stack_ = std::move(stack::Stack::create(options)).value();
+    host_ = std::make_unique<shim::PollingHost>(*stack_);
+    program_ = std::move(shim::Program::create(host_->parts())).value();
+    shim::choose_for_thread(program_);
+  }
+  void TearDown() override {
+    program_->end();
+    for (int i = 0; i < 8; ++i)
+      host_->drive();
+    EXPECT_TRUE(stack_->account().balanced());
+  }
+
+  std::unique_ptr<stack::Stack> stack_;
+  std::unique_ptr<shim::PollingHost> host_;
+  std::shared_ptr<shim::Program> program_;
+};
+
+TEST_F(Polling, BlockingCallsTakeTheTurnsThatTheyWaitFor) {
+  const SocketName here(INADDR_LOOPBACK, 7000);
+  Socket listener = Socket::stream();
+  ASSERT_EQ(listener.bind(here), 0);
+  ASSERT_EQ(listener.listen(8), 0);
+  Socket client = Socket::stream();
+  ASSERT_EQ(client.connect(here), 0);
+  SocketName from;
+  Socket server = listener.accept(&from);
+  ASSERT_TRUE(server);
+  EXPECT_EQ(from.address(), INADDR_LOOPBACK);
+
+  std::array<std::byte, 64> bytes{};
+  bytes[0] = std::byte{7};
+  ASSERT_EQ(client.send(bytes), 64);
+  std::array<std::byte, 128> room{};
+  ASSERT_EQ(server.receive(room), 64);
+  EXPECT_EQ(room[0], std::byte{7});
+}
+
+TEST_F(Polling, ACallThatSendsTakesNoTurn) {
+  const SocketName here(INADDR_LOOPBACK, 7000);
+  Socket listener = Socket::stream();
+  ASSERT_EQ(listener.bind(here), 0);
+  ASSERT_EQ(listener.listen(8), 0);
+  Socket client = Socket::stream();
+  ASSERT_EQ(client.connect(here), 0);
+  const std::uint64_t before = stack_->lane(0).statistics().turns.value();
+  const std::array<std::byte, 64> bytes{};
+  ASSERT_EQ(client.send(bytes), 64);
+  ASSERT_EQ(client.send(bytes), 64);
+  EXPECT_EQ(stack_->lane(0).statistics().turns.value(), before);
+}
+
+TEST_F(Polling, WaitsEndAtTheirTimeAndByTheKernelsDescriptors) {
+  Epoll set;
+  const auto start = std::chrono::steady_clock::now();
+  std::array<epoll_event, 4> events;
+  EXPECT_EQ(ln_epoll_wait(set.get(), events.data(), 4, 5), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(5));
+
+  const int signal = eventfd(1, EFD_NONBLOCK);
+  epoll_event wanted{.events = EPOLLIN, .data = {.u64 = 42}};
+  ASSERT_EQ(ln_epoll_ctl(set.get(), EPOLL_CTL_ADD, signal, &wanted), 0);
+  ASSERT_EQ(ln_epoll_wait(set.get(), events.data(), 4, -1), 1);
+  EXPECT_EQ(events[0].data.u64, 42u);
+  close(signal);
+}
+
+}  // namespace
