@@ -62,9 +62,13 @@ bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
     default:
       return false;
   }
-  const std::uint64_t pair =
-      std::uint64_t{request.source.network().raw()} << 32 | request.destination.network().raw();
-  out.hop = out.route->choose(static_cast<std::uint32_t>(siphash13(key_, pair, 0)));
+  std::uint32_t flow = 0;  // read with several hops only
+  if (out.route->live_hops > 1) {
+    const std::uint64_t pair =
+        std::uint64_t{request.source.network().raw()} << 32 | request.destination.network().raw();
+    flow = static_cast<std::uint32_t>(siphash13(key_, pair, 0));
+  }
+  out.hop = out.route->choose(flow);
   if (out.hop == nullptr) return false;
   out.device = out.hop->device;
   out.next_hop = out.hop->gateway.is_any() ? request.destination : out.hop->gateway;

@@ -144,6 +144,10 @@ bool Packet::make_headroom(std::uint32_t n, Pool& pool) {
 }
 
 bool PacketRef::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
+  if (std::uint64_t{offset} + out.size() <= contiguous() && !out.empty()) [[likely]] {
+    std::memcpy(out.data(), data() + offset, out.size());
+    return true;
+  }
   if (std::uint64_t{offset} + out.size() > length()) return false;
   const rte_mbuf* segment = mbuf_;
   while (segment != nullptr && offset >= segment->data_len) {
@@ -185,11 +189,15 @@ bool PacketRef::copy_in(std::uint32_t offset, std::span<const std::byte> bytes) 
 std::uint16_t PacketRef::checksum_sum(std::uint32_t offset, std::uint32_t count) const {
   LINNET_CHECK_OP(std::uint64_t{offset} + count, <=, std::uint64_t{length()});
   const rte_mbuf* segment = mbuf_;
+  ChecksumSum sum;
+  if (std::uint64_t{offset} + count <= segment->data_len) [[likely]] {
+    sum.add({rte_pktmbuf_mtod_offset(segment, const std::byte*, offset), count});
+    return sum.folded();
+  }
   while (count > 0 && offset >= segment->data_len) {
     offset -= segment->data_len;
     segment = segment->next;
   }
-  ChecksumSum sum;
   std::size_t done = 0;
   while (done < count) {
     const std::size_t n = std::min<std::size_t>(segment->data_len - offset, count - done);

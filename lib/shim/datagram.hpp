@@ -25,14 +25,14 @@ class Datagram final : public Socket {
 
  protected:
   int on_close() override;
-  int on_bound(std::unique_lock<std::mutex>& lock) override;
+  int on_bound(std::unique_lock<Mutex>& lock) override;
   bool connected() const override { return connected_; }
   void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
   int get_special(int level, int name, void* value, socklen_t* length) override;
   void refresh() override { publish(mask(), 0); }
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<Mutex>;
   // One datagram that waits to be read: the first `pieces` of pieces_ are its bytes.
   struct Arrived {
     Endpoint from, to;

@@ -3,11 +3,15 @@
 // calls name nothing but numbers.
 #pragma once
 
+#include <linnet/socket.h>
+
+#include <array>
+#include <atomic>
 #include <memory>
-#include <shared_mutex>
-#include <vector>
+#include <mutex>
 
 #include "shim/file.hpp"
+#include "shim/mutex.hpp"
 
 namespace linnet::shim {
 
@@ -25,9 +29,25 @@ class Descriptors {
   void remove_all(const Program& program);
 
  private:
-  mutable std::shared_mutex mutex_;
-  std::vector<std::shared_ptr<File>> files_;
+  // Chunks stay where they are and for ever. A slot is read and written under one of a few locks,
+  // so that threads on different sockets do not meet.
+  static constexpr std::size_t kChunk = 1024;
+  using Chunk = std::array<std::shared_ptr<File>, kChunk>;
+  struct alignas(64) Shard {
+    Mutex mutex;
+  };
+
+  Mutex& mutex_of(std::size_t at) const { return shards_[at % shards_.size()].mutex; }
+  std::shared_ptr<File>* slot(std::size_t at) const;
+  bool make_slot(std::size_t at);
+  std::shared_ptr<File> take(std::size_t at);
+
+  mutable std::array<Shard, 16> shards_;
+  std::array<std::atomic<Chunk*>, LN_FD_MOST / kChunk> chunks_{};
+  // Whoever changes which numbers are taken.
+  std::mutex mutex_;
   std::size_t lowest_free_ = 0;
+  std::size_t end_ = 0;  // above all that were ever taken
 };
 
 }  // namespace linnet::shim

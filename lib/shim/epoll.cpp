@@ -32,15 +32,21 @@ Epoll::~Epoll() {
 // --- What watched files tell; with their locks held.
 
 void Epoll::queue(Item& item) {
-  if (!item.queued) {
-    item.queued = true;
-    ready_list_.push_back(&item);
+  if (!item.queued.linked()) {
+    ready_list_.push_back(item);
+    ++ready_count_;
   }
   if (outside_event_ >= 0) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t put = write(outside_event_, &one, sizeof one);
   }
   publish(POLLIN | POLLRDNORM, POLLIN | POLLRDNORM);
+}
+
+void Epoll::unqueue(Item& item) {
+  if (!item.queued.linked()) return;
+  item.queued.unlink();
+  --ready_count_;
 }
 
 void Epoll::item_ready(Item& item, std::uint32_t events) {
@@ -53,8 +59,7 @@ void Epoll::item_gone(Item& item) {
   const std::lock_guard lock(mutex_);
   item.gone = true;
   any_gone_ = true;
-  if (item.queued) ready_list_.remove(&item);
-  item.queued = false;
+  unqueue(item);
 }
 
 // --- epoll_ctl.
@@ -110,7 +115,7 @@ int Epoll::remove(int fd) {
     item = std::move(found->second);
     items_.erase(found);
     item->gone = true;
-    if (item->queued) ready_list_.remove(item.get());
+    unqueue(*item);
   }
   item->file->unwatch(*item);
   return 0;
@@ -174,10 +179,9 @@ int Epoll::control(int operation, int fd, const std::shared_ptr<File>& target,
 std::size_t Epoll::collect(std::span<epoll_event> events) {
   const std::lock_guard lock(mutex_);
   std::size_t count = 0;
-  for (std::size_t left = ready_list_.size(); left > 0 && count < events.size(); --left) {
+  for (std::size_t left = ready_count_; left > 0 && count < events.size(); --left) {
     Item& item = *ready_list_.front();
-    ready_list_.pop_front();
-    item.queued = false;
+    unqueue(item);
     const std::uint32_t now = item.file->ready() & (item.event.events | kAlways) & ~kModes;
     if (now == 0) continue;
     events[count].events = now;
@@ -186,8 +190,8 @@ std::size_t Epoll::collect(std::span<epoll_event> events) {
     if ((item.event.events & EPOLLONESHOT) != 0) {
       item.armed = false;
     } else if ((item.event.events & EPOLLET) == 0) {
-      item.queued = true;
-      ready_list_.push_back(&item);
+      ready_list_.push_back(item);
+      ++ready_count_;
     }
   }
   publish(ready_list_.empty() ? 0 : POLLIN | POLLRDNORM, 0);
@@ -265,9 +269,10 @@ void Epoll::let_go() {
   {
     const std::lock_guard lock(mutex_);
     items.swap(items_);
-    ready_list_.clear();
-    for (auto& [fd, item] : items)
+    for (auto& [fd, item] : items) {
+      unqueue(*item);
       item->gone = true;
+    }
   }
   for (auto& [fd, item] : items)
     item->file->unwatch(*item);

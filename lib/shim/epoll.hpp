@@ -5,11 +5,11 @@
 #include <sys/epoll.h>
 
 #include <atomic>
-#include <list>
 #include <map>
 #include <memory>
 #include <span>
 
+#include "base/intrusive_list.hpp"
 #include "shim/program.hpp"
 
 namespace linnet::shim {
@@ -43,7 +43,7 @@ class Epoll final : public File {
     const int fd;
     const std::shared_ptr<File> file;
     epoll_event event{};
-    bool queued = false;
+    ListHook queued;    // in ready_list_
     bool armed = true;  // EPOLLONESHOT was not used up
     bool gone = false;
   };
@@ -51,6 +51,7 @@ class Epoll final : public File {
   void item_ready(Item& item, std::uint32_t events);
   void item_gone(Item& item);
   void queue(Item& item);
+  void unqueue(Item& item);
   int add(int fd, const std::shared_ptr<File>& target, const epoll_event& event);
   int control_kernel(int operation, int fd, const epoll_event* event);
   int make_kernel();
@@ -63,7 +64,8 @@ class Epoll final : public File {
   std::mutex control_mutex_;  // adding and removing; before mutex_ of files
   // Under mutex_.
   std::map<int, std::unique_ptr<Item>> items_;
-  std::list<Item*> ready_list_;
+  IntrusiveList<Item, &Item::queued> ready_list_;
+  std::size_t ready_count_ = 0;
   bool any_gone_ = false;
   std::atomic<int> kernel_{-1};  // the kernel's descriptors among ours; set once
   int outside_ = -1;             // what kernel_fd gives

@@ -10,6 +10,8 @@
 #include <memory>
 #include <mutex>
 
+#include "shim/mutex.hpp"
+
 namespace linnet::shim {
 
 class File;
@@ -67,7 +69,7 @@ class File {
   // triggering counts events. With mutex_ held.
   void publish(std::uint32_t ready, std::uint32_t happened);
 
-  mutable std::mutex mutex_;  // the derived class's state
+  mutable Mutex mutex_;  // the derived class's state
 
  private:
   const Kind kind_;
@@ -75,7 +77,7 @@ class File {
   std::atomic<bool> nonblocking_{false};
   std::atomic<std::uint32_t> ready_{0};
   std::atomic<int> names_{0};
-  std::mutex watch_mutex_;
+  Mutex watch_mutex_;
   Watch* watches_ = nullptr;
 };
 

@@ -90,6 +90,8 @@ int OptionValues::get(int level, int name) const {
 }
 
 void OptionValues::set(const OptionRow& row, int value) {
+  if (row.level == SOL_SOCKET && row.name == SO_RCVLOWAT) low_water_ = std::max(1, value);
+  if (row.level == SOL_SOCKET && row.name == SO_OOBINLINE) urgent_in_line_ = value != 0;
   for (auto& [set, old] : set_) {
     if (set != &row) continue;
     old = value;

@@ -53,8 +53,14 @@ class OptionValues {
   int device = -1;         // SO_BINDTODEVICE: index
   int congestion = 0;      // socket::Congestion; 0: the default
 
+  // What every look at a socket asks for.
+  int low_water() const { return low_water_; }             // SO_RCVLOWAT, at least 1
+  bool urgent_in_line() const { return urgent_in_line_; }  // SO_OOBINLINE
+
  private:
   std::vector<std::pair<const OptionRow*, int>> set_;
+  int low_water_ = 1;
+  bool urgent_in_line_ = false;
 };
 
 }  // namespace linnet::shim

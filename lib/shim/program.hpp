@@ -94,11 +94,11 @@ class Program : public std::enable_shared_from_this<Program> {
 
   // --- Waiting. `lock` holds the file's mutex, under which `done` is asked. Returns with it held.
   template <typename Done>
-  Waited wait(File& file, std::unique_lock<std::mutex>& lock, time::Instant deadline,
-              bool may_block, Done&& done);
+  Waited wait(File& file, std::unique_lock<Mutex>& lock, time::Instant deadline, bool may_block,
+              Done&& done);
   // As `wait`, for what a lane is about to answer: not a call that sleeps, in the driver's eyes.
   template <typename Done>
-  Waited wait_for_lane(File& file, std::unique_lock<std::mutex>& lock, Done&& done);
+  Waited wait_for_lane(File& file, std::unique_lock<Mutex>& lock, Done&& done);
 
   // Threads that sleep in calls and were not woken.
   unsigned sleepers() const;
@@ -142,7 +142,7 @@ class Program : public std::enable_shared_from_this<Program> {
   std::shared_ptr<Socket> find(std::uint32_t number);
 
   struct alignas(64) Writer {
-    std::mutex mutex;
+    Mutex mutex;
   };
 
   const Parts parts_;
@@ -154,10 +154,10 @@ class Program : public std::enable_shared_from_this<Program> {
     return std::uint64_t{lane} << 32 | handle.slot;
   }
 
-  std::mutex pump_mutex_;
+  Mutex pump_mutex_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Socket>> unnamed_;  // under pump_mutex_
   std::vector<std::pair<unsigned, socket::Message>> late_;              // posted; under pump_mutex_
-  std::mutex numbers_mutex_;
+  Mutex numbers_mutex_;
   std::vector<std::shared_ptr<Socket>> numbers_;
   std::vector<std::uint32_t> free_numbers_;
 
@@ -167,7 +167,7 @@ class Program : public std::enable_shared_from_this<Program> {
 };
 
 template <typename Done>
-Waited Program::wait(File& file, std::unique_lock<std::mutex>& lock, time::Instant deadline,
+Waited Program::wait(File& file, std::unique_lock<Mutex>& lock, time::Instant deadline,
                      bool may_block, Done&& done) {
   if (done()) return Waited::Done;
   lock.unlock();
@@ -199,7 +199,7 @@ Waited Program::wait(File& file, std::unique_lock<std::mutex>& lock, time::Insta
 }
 
 template <typename Done>
-Waited Program::wait_for_lane(File& file, std::unique_lock<std::mutex>& lock, Done&& done) {
+Waited Program::wait_for_lane(File& file, std::unique_lock<Mutex>& lock, Done&& done) {
   if (done()) return Waited::Done;
   lock.unlock();
   host().drive();

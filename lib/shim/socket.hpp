@@ -95,7 +95,7 @@ class Socket : public File {
   time::Instant deadline(time::Duration limit) const;
   virtual bool connected() const = 0;
   // After a successful bind: lanes may have to know. 0 or -errno.
-  virtual int on_bound(std::unique_lock<std::mutex>& /*lock*/) { return 0; }
+  virtual int on_bound(std::unique_lock<Mutex>& /*lock*/) { return 0; }
   virtual bool listening() const { return false; }
   // A socket of the lanes exists: options are told to it. Calls `tell(lane, handle)`.
   virtual void each_handle(const std::function<void(unsigned, Handle)>& tell) const = 0;

@@ -42,8 +42,7 @@ std::uint32_t Stream::mask() const {
 }
 
 bool Stream::readable() const {
-  const int low = options_.get(SOL_SOCKET, SO_RCVLOWAT);
-  return received_bytes_ >= static_cast<std::size_t>(std::max(1, low));
+  return received_bytes_ >= static_cast<std::size_t>(options_.low_water());
 }
 
 // --- Opening.

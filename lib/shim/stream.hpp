@@ -4,6 +4,7 @@
 
 #include "shim/fifo.hpp"
 #include "shim/socket.hpp"
+#include "socket/options.hpp"
 
 namespace linnet::shim {
 
@@ -48,7 +49,7 @@ class Stream final : public Socket {
     std::uint64_t cookie;
     std::optional<Message> answer{};
   };
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<Mutex>;
 
   // With mutex_ held.
   std::uint32_t mask() const;
@@ -86,6 +87,7 @@ class Stream final : public Socket {
   void discard(unsigned lane, Handle handle);
   void name_local(const Endpoint& local);
   void forget_local();
+  std::optional<Message> ask(Lock& lock, socket::QueryKind what);
   int tcp_info(void* value, socklen_t* length);
   void close_listener(Lock& lock);
 

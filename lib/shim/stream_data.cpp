@@ -96,8 +96,8 @@ ssize_t Stream::send(const SendCall& call) {
     const unsigned lane = lane_;
     lock.unlock();
     if (went > 0) program().carry_out(lane);
-    lock.lock();
     if (sent == call.bytes) return static_cast<ssize_t>(sent);
+    lock.lock();
     if (credit_ > had || (had > 0 && went > 0)) continue;
     // No credit, or no buffer: of the latter nothing tells when one comes back.
     const time::Instant again =
@@ -159,27 +159,32 @@ void Stream::consume(std::uint32_t bytes, std::vector<Message>& requests) {
   requests.push_back(message);
 }
 
+// Gives up the lock.
 void Stream::send_requests(Lock& lock, std::vector<Message>& requests) {
-  if (requests.empty()) return;
+  constexpr std::size_t kTrain = 64;  // written at once
   const unsigned lane = lane_;
   const bool open = static_cast<bool>(handle_);
   lock.unlock();
-  for (const Message& request : requests) {
-    if (open)
-      program().request(lane, request);
-    else
+  if (requests.empty()) return;
+  if (open) {
+    for (std::span<const Message> left = requests; !left.empty();) {
+      const std::size_t count = std::min(left.size(), kTrain);
+      program().request(lane, left.first(count));
+      left = left.subspan(count);
+    }
+    program().carry_out(lane);
+  } else {
+    for (const Message& request : requests)
       program().give_back(request.buffer);
   }
-  if (open) program().carry_out(lane);
   requests.clear();
-  lock.lock();
 }
 
 // Copies what there is, up to the urgent mark. Looks only, with MSG_PEEK.
 std::size_t Stream::copy_available(ReceiveCall& call, std::size_t from,
                                    std::vector<Message>& requests) {
   const bool peek = (call.flags & MSG_PEEK) != 0;
-  const bool in_line = options_.get(SOL_SOCKET, SO_OOBINLINE) != 0;
+  const bool in_line = options_.urgent_in_line();
   Pieces pieces(call.parts, from);
   std::size_t copied = 0, index = 0;
   std::uint64_t at = read_at_;
@@ -214,7 +219,7 @@ std::size_t Stream::copy_available(ReceiveCall& call, std::size_t from,
 }
 
 ssize_t Stream::receive_urgent(ReceiveCall& call) {
-  if (!urgent_ || urgent_read_ || options_.get(SOL_SOCKET, SO_OOBINLINE) != 0) return -EINVAL;
+  if (!urgent_ || urgent_read_ || options_.urgent_in_line()) return -EINVAL;
   if (state_ == State::Close && attempt_ == Attempt::Unconnected) return -ENOTCONN;
   if (arrived_at_ <= urgent_at_) return -EAGAIN;
   if (read_at_ > urgent_at_) return -EINVAL;
@@ -241,12 +246,12 @@ ssize_t Stream::receive(ReceiveCall& call) {
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   const bool peek = (call.flags & MSG_PEEK) != 0;
   const time::Instant until = deadline(options_.receive_timeout);
-  const auto low = static_cast<std::size_t>(std::max(1, options_.get(SOL_SOCKET, SO_RCVLOWAT)));
+  const auto low = static_cast<std::size_t>(options_.low_water());
   const std::size_t target =
       (call.flags & MSG_WAITALL) != 0
           ? call.room
           : std::clamp<std::size_t>(low, 1, std::max<std::size_t>(1, call.room));
-  std::vector<Message> requests;
+  thread_local std::vector<Message> requests;  // no thread reads twice at a time
   std::size_t copied = 0;
   while (true) {
     const std::size_t more = copy_available(call, peek ? 0 : copied, requests);
@@ -256,6 +261,7 @@ ssize_t Stream::receive(ReceiveCall& call) {
     if (error_ != 0 || at_end()) break;
     const std::size_t have = received_bytes_;  // more may come while the lock is given up
     send_requests(lock, requests);             // before a sleep: the window opens
+    lock.lock();
     const auto waited = program().wait(*this, lock, until, may_block, [&] {
       return received_bytes_ > have || error_ != 0 || at_end() || state_ == State::Listen;
     });
@@ -266,6 +272,7 @@ ssize_t Stream::receive(ReceiveCall& call) {
   publish(mask(), 0);
   send_requests(lock, requests);
   if (copied > 0) return static_cast<ssize_t>(copied);
+  lock.lock();
   if (error_ != 0) return take_error();
   if (state_ == State::Close && attempt_ == Attempt::Unconnected) return -ENOTCONN;
   return 0;
@@ -314,13 +321,13 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
 int Stream::query(unsigned long request, int& answer) {
   program().host().drive();
   program().pump();
-  const std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   const bool listens = state_ == State::Listen;
   if (listens && (request == FIONREAD || request == SIOCOUTQ)) return -EINVAL;
   switch (request) {
     case FIONREAD: {
       std::uint64_t readable = received_bytes_;
-      if (urgent_ && urgent_at_ >= read_at_ && options_.get(SOL_SOCKET, SO_OOBINLINE) == 0)
+      if (urgent_ && urgent_at_ >= read_at_ && !options_.urgent_in_line())
         readable = std::min(readable, urgent_at_ - read_at_);
       answer = static_cast<int>(readable);
       return 0;
@@ -328,9 +335,14 @@ int Stream::query(unsigned long request, int& answer) {
     case SIOCATMARK:
       answer = urgent_ && urgent_at_ == read_at_ ? 1 : 0;
       return 0;
-    case SIOCOUTQ:
-      answer = state_ == State::Established ? static_cast<int>(granted_ - credit_) : 0;
+    case SIOCOUTQ: {
+      // Exactly, so the lane is asked: it tells of credit in larger steps.
+      answer = 0;
+      if (state_ != State::Established) return 0;
+      const auto sizes = ask(lock, socket::QueryKind::QueueSizes);
+      if (sizes) answer = static_cast<int>(static_cast<std::uint32_t>(sizes->value));
       return 0;
+    }
     default:
       return -ENOTTY;
   }
@@ -340,6 +352,29 @@ int Stream::get_special(int level, int name, void* value, socklen_t* length) {
   if (level == IPPROTO_TCP && name == TCP_INFO) return tcp_info(value, length);
   if (level == IPPROTO_IP && name == IP_MTU) return -ENOTCONN;
   return Socket::get_special(level, name, value, length);
+}
+
+// What the connection's lane answers; nothing where the connection ended meanwhile.
+std::optional<Message> Stream::ask(Lock& lock, socket::QueryKind what) {
+  Message query = message(RequestKind::Query);
+  query.handle = handle_;
+  query.value = static_cast<std::uint64_t>(what);
+  query.cookie = ++asked_;
+  questions_.push_back({query.cookie});
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, query);
+  program().carry_out(lane);
+  lock.lock();
+  const auto mine = [&] {
+    return std::find_if(questions_.begin(), questions_.end(),
+                        [&](const Question& question) { return question.cookie == query.cookie; });
+  };
+  program().wait_for_lane(*this, lock,
+                          [&] { return mine()->answer.has_value() || handle_ != query.handle; });
+  const std::optional<Message> answer = mine()->answer;
+  questions_.erase(mine());
+  return answer;
 }
 
 int Stream::tcp_info(void* value, socklen_t* length) {
@@ -356,24 +391,7 @@ int Stream::tcp_info(void* value, socklen_t* length) {
     *length = static_cast<socklen_t>(count);
     return 0;
   }
-  Message query = message(RequestKind::Query);
-  query.handle = handle_;
-  query.value = static_cast<std::uint64_t>(socket::QueryKind::TcpInfo);
-  query.cookie = ++asked_;
-  questions_.push_back({query.cookie});
-  const unsigned lane = lane_;
-  lock.unlock();
-  program().request(lane, query);
-  program().carry_out(lane);
-  lock.lock();
-  const auto mine = [&] {
-    return std::find_if(questions_.begin(), questions_.end(),
-                        [&](const Question& question) { return question.cookie == query.cookie; });
-  };
-  program().wait_for_lane(*this, lock,
-                          [&] { return mine()->answer.has_value() || handle_ != query.handle; });
-  const std::optional<Message> answer = mine()->answer;
-  questions_.erase(mine());
+  const std::optional<Message> answer = ask(lock, socket::QueryKind::TcpInfo);
   if (!answer) return -ENOTCONN;
   const socket::BufferRef buffer = answer->buffer;
   if (buffer.index == socket::BufferRef::kNone) return -ENOBUFS;

@@ -63,8 +63,9 @@ class EchoLane {
   socket::Handle last_handle{};    // of it
   std::map<std::uint32_t, std::uint64_t> options{};
   int connect_error = 0;
-  int refuse_error = 0;  // of Connect, before there is a handle
-  bool holds = false;    // sends nothing back
+  int refuse_error = 0;              // of Connect, before there is a handle
+  bool holds = false;                // sends nothing back
+  std::uint64_t unacknowledged = 0;  // bytes of Send while it holds
   std::uint64_t close_flags = 0;
   std::function<void()> on_consumed{};
 
@@ -92,7 +93,12 @@ class EchoLane {
         m.value = connect_error != 0 ? static_cast<std::uint64_t>(connect_error) : credit;
         if (holds) return;
         return tell(connect_error != 0 ? EventKind::Failed : EventKind::Connected, m);
+      case RequestKind::Query:
+        m.option = 0;
+        m.value = unacknowledged;
+        return tell(EventKind::Answer, m);
       case RequestKind::Send:
+        if (holds) unacknowledged += m.buffer.length;
         if (holds) return buffers_.give_back(session_.number(), m.buffer);
         m.value = m.buffer.length;
         tell(EventKind::Data, m);

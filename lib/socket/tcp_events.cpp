@@ -212,6 +212,13 @@ void TcpSockets::tell_urgent(TcpSocket& socket) {
   context_.programs.tell(*socket.session, message);
 }
 
+// A program that has three quarters of the room left to write need not hear of each ACK. What it
+// has then is more than any buffer holds.
+bool TcpSockets::worth_telling(std::uint32_t space, std::uint32_t credit) const {
+  if (space <= credit) return false;
+  return space < 4 * context_.system.pool.data_room() || (space - credit) >= space / 4;
+}
+
 // Credit, the end of the stream, errors, the end of the handle. False: something waits for room.
 bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (socket.session == nullptr) return true;
@@ -225,7 +232,7 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
     context_.programs.wait_for_room(socket);
     return false;
   }
-  if (space > socket.credit && !over) {
+  if (worth_telling(space, socket.credit) && !over) {
     Message message = Context::event(EventKind::Space, socket);
     message.value = space - socket.credit;
     socket.credit = space;

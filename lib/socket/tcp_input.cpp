@@ -80,9 +80,7 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
   out.flow = {ip.destination, ip.source, header.destination_port.host(), header.source_port.host()};
   out.device = packet.meta().input_device;
   out.tos = ip.tos;
-  if (packet.meta().cast != packet::LinkCast::Host || ip.destination.is_multicast() ||
-      ip.destination.is_limited_broadcast() ||
-      context_.addresses.is_our_broadcast(ip.destination)) {
+  if (packet.meta().cast != packet::LinkCast::Host) {
     turn.drop(std::move(packet), Drop::TcpToGroup);
     return false;
   }
@@ -147,6 +145,10 @@ void TcpSockets::take(Turn& turn, Arrived& arrived) {
         return take_time_wait(turn, number, arrived);
     }
   }
+  // RFC 9293 MUST-57. No connection has such an address.
+  const Ipv4Address to = arrived.flow.local;
+  if (to.is_multicast() || to.is_limited_broadcast() || context_.addresses.is_our_broadcast(to))
+    return end(turn, arrived, Drop::TcpToGroup);
   Listener* const listener =
       bound_.find(arrived.flow.local, arrived.flow.local_port, arrived.device, arrived.hash);
   if (listener != nullptr) return take_listener(turn, *listener, arrived);

@@ -214,6 +214,7 @@ class TcpSockets final : public tcp::Host {
   bool tell_opening(packet::Turn& turn, TcpSocket& socket);
   bool tell_data(packet::Turn& turn, TcpSocket& socket);
   void tell_urgent(TcpSocket& socket);
+  bool worth_telling(std::uint32_t space, std::uint32_t credit) const;
   bool tell_end(packet::Turn& turn, TcpSocket& socket);
   void make_orphan(packet::Turn& turn, TcpSocket& socket);
   void release(packet::Turn& turn, TcpSocket& socket);
