@@ -50,7 +50,7 @@ TEST(IperfOptions, DefaultsAreThoseOfIperf3) {
 }
 
 TEST(IperfOptions, RatesCountInThousandsAndSizesInPowersOfTwo) {
-  const auto options = parse("-c 192.0.2.1 -u -b 1.5G/10 -n 2m");
+  const auto options = parse("--client=192.0.2.1 -ub1.5G/10 -n 2m");
   ASSERT_TRUE(options.ok()) << options.error().text();
   EXPECT_EQ(options->parameters.rate, 1'500'000'000u);
   EXPECT_EQ(options->parameters.burst, 10u);
@@ -75,6 +75,10 @@ TEST(IperfOptions, WrongWordsAreNamed) {
       {"-c 192.0.2.1 word", "word"},
       {"-s -u", "-s"},
       {"-s --window", "--window"},
+      {"-s -w", "-w"},
+      {"-sZ", "-sZ"},
+      {"-s --json=yes", "--json=yes"},
+      {"-s -", "-"},
       {"-s --sctp", "--sctp"},
   };
   for (const auto& [line, word] : rows) {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app/iperf/options.hpp"
 
-#include <getopt.h>
-
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <vector>
+#include <utility>
 
 namespace linnet::app::iperf {
 
@@ -34,32 +32,25 @@ constexpr std::uint64_t kThousand = 1000, kKilo = 1024;
 
 enum LongOnly : int { kBidir = 256, kWideCount };
 
-constexpr option kLong[] = {
-    {"server", no_argument, nullptr, 's'},
-    {"client", required_argument, nullptr, 'c'},
-    {"port", required_argument, nullptr, 'p'},
-    {"one-off", no_argument, nullptr, '1'},
-    {"interval", required_argument, nullptr, 'i'},
-    {"json", no_argument, nullptr, 'J'},
-    {"udp", no_argument, nullptr, 'u'},
-    {"bitrate", required_argument, nullptr, 'b'},
-    {"bandwidth", required_argument, nullptr, 'b'},
-    {"time", required_argument, nullptr, 't'},
-    {"bytes", required_argument, nullptr, 'n'},
-    {"blockcount", required_argument, nullptr, 'k'},
-    {"omit", required_argument, nullptr, 'O'},
-    {"length", required_argument, nullptr, 'l'},
-    {"parallel", required_argument, nullptr, 'P'},
-    {"reverse", no_argument, nullptr, 'R'},
-    {"bidir", no_argument, nullptr, kBidir},
-    {"window", required_argument, nullptr, 'w'},
-    {"congestion", required_argument, nullptr, 'C'},
-    {"linux-congestion", required_argument, nullptr, 'C'},
-    {"set-mss", required_argument, nullptr, 'M'},
-    {"no-delay", no_argument, nullptr, 'N'},
-    {"tos", required_argument, nullptr, 'S'},
-    {"udp-counters-64bit", no_argument, nullptr, kWideCount},
-    {nullptr, 0, nullptr, 0},
+// Not getopt's: that keeps state of its own, which EAL's reading of its words would find changed.
+struct Row {
+  std::string_view name;
+  bool has_value;
+  int what;  // its letter, or LongOnly
+};
+constexpr Row kRows[] = {
+    {"server", false, 's'},    {"client", true, 'c'},
+    {"port", true, 'p'},       {"one-off", false, '1'},
+    {"interval", true, 'i'},   {"json", false, 'J'},
+    {"udp", false, 'u'},       {"bitrate", true, 'b'},
+    {"bandwidth", true, 'b'},  {"time", true, 't'},
+    {"bytes", true, 'n'},      {"blockcount", true, 'k'},
+    {"omit", true, 'O'},       {"length", true, 'l'},
+    {"parallel", true, 'P'},   {"reverse", false, 'R'},
+    {"bidir", false, kBidir},  {"window", true, 'w'},
+    {"congestion", true, 'C'}, {"linux-congestion", true, 'C'},
+    {"set-mss", true, 'M'},    {"no-delay", false, 'N'},
+    {"tos", true, 'S'},        {"udp-counters-64bit", false, kWideCount},
 };
 
 // Reads one option after the other into Options; keeps the first complaint.
@@ -69,7 +60,7 @@ class Reader {
   Options out{};
   bool client = false, rate_given = false, time_given = false, for_client = false;
 
-  void take(int what, const char* value) {
+  void take(int what, const std::string& value) {
     for_client |= what != 's' && what != 'p' && what != '1' && what != 'i' && what != 'J';
     if (!take_flag(what)) take_value(what, value);
   }
@@ -99,7 +90,7 @@ class Reader {
     }
   }
 
-  void take_value(int what, const char* value) {
+  void take_value(int what, const std::string& value) {
     Parameters& p = out.parameters;
     switch (what) {
       case 'c':
@@ -156,7 +147,7 @@ class Reader {
   }
 
   template <typename Number>
-  void number(const char* text, std::uint64_t least, std::uint64_t most, std::uint64_t unit,
+  void number(const std::string& text, std::uint64_t least, std::uint64_t most, std::uint64_t unit,
               Number& to) {
     const auto value = parse_amount(text, unit);
     if (!value || *value < least || *value > most)
@@ -164,7 +155,7 @@ class Reader {
     to = static_cast<Number>(*value);
   }
 
-  void take_host(const char* text) {
+  void take_host(const std::string& text) {
     client = true;
     const auto address = Ipv4Address::parse(text);
     if (!address) return blame(text, "the server's IPv4 address");
@@ -184,10 +175,73 @@ class Reader {
     rate_given = true;
     const std::size_t slash = text.find('/');
     const std::string rate(text.substr(0, slash));
-    number(rate.c_str(), 0, std::uint64_t{1} << 53, kThousand, out.parameters.rate);
+    number(rate, 0, std::uint64_t{1} << 53, kThousand, out.parameters.rate);
     if (slash != std::string_view::npos)
-      number(std::string(text.substr(slash + 1)).c_str(), 1, 1000, kThousand, out.parameters.burst);
+      number(std::string(text.substr(slash + 1)), 1, 1000, kThousand, out.parameters.burst);
   }
+};
+
+constexpr const char* kExpected = "an option of iperf3 that --help lists";
+
+// Takes words apart: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -uR.
+class Words {
+ public:
+  struct Option {
+    int what = 0;
+    std::string value{};
+    const char* wrong = nullptr;
+    std::string_view word{};
+  };
+
+  explicit Words(std::span<const std::string> words) : words_(words) {}
+
+  std::optional<Option> next() {
+    if (letters_.empty()) {
+      if (words_.empty()) return std::nullopt;
+      word_ = words_.front();
+      words_ = words_.subspan(1);
+      if (word_.starts_with("--")) return take_name(word_.substr(2));
+      if (word_.size() < 2 || word_[0] != '-') return refuse("this word is too many");
+      letters_ = word_.substr(1);
+    }
+    const Row* const row = find([&](const Row& one) { return one.what == letters_[0]; });
+    letters_.remove_prefix(1);
+    if (row == nullptr) return refuse("there is no such option");
+    if (!row->has_value) return Option{row->what};
+    if (letters_.empty()) return take_value(*row);
+    return Option{row->what, std::string(std::exchange(letters_, {}))};
+  }
+
+ private:
+  template <typename Fits>
+  static const Row* find(Fits&& fits) {
+    const auto* const found = std::find_if(std::begin(kRows), std::end(kRows), fits);
+    return found == std::end(kRows) ? nullptr : found;
+  }
+
+  std::optional<Option> take_name(std::string_view text) {
+    const std::size_t sign = text.find('=');
+    const std::string_view name = text.substr(0, sign);
+    const Row* const row = find([&](const Row& one) { return one.name == name; });
+    if (row == nullptr || (sign != std::string_view::npos && !row->has_value))
+      return refuse("there is no such option");
+    if (sign != std::string_view::npos)
+      return Option{row->what, std::string(text.substr(sign + 1))};
+    return row->has_value ? take_value(*row) : Option{row->what};
+  }
+
+  // The word behind the option.
+  std::optional<Option> take_value(const Row& row) {
+    if (words_.empty()) return refuse("a value is missing behind this option");
+    Option out{row.what, words_.front()};
+    words_ = words_.subspan(1);
+    return out;
+  }
+
+  std::optional<Option> refuse(const char* why) const { return Option{0, "", why, word_}; }
+
+  std::span<const std::string> words_;
+  std::string_view word_{}, letters_{};  // the option at hand; letters of it that are left
 };
 
 // What one word alone cannot tell.
@@ -228,28 +282,13 @@ std::optional<std::uint64_t> parse_amount(std::string_view text, std::uint64_t u
 }
 
 Result<Options> parse_options(std::span<const std::string> words) {
-  std::vector<std::string> copy(words.begin(), words.end());
-  std::vector<char*> argv;
-  std::string name = "linnet-iperf";
-  argv.push_back(name.data());
-  for (std::string& word : copy)
-    argv.push_back(word.data());
-  argv.push_back(nullptr);
   Reader reader;
-  optind = 0;  // getopt(3): begin anew
-  const auto count = static_cast<int>(argv.size()) - 1;
-  int what;
-  while (!reader.wrong &&
-         (what = getopt_long(count, argv.data(), ":sc:p:1i:Jub:t:n:k:O:l:P:Rw:C:M:NS:", kLong,
-                             nullptr)) != -1) {
-    if (what == '?' || what == ':')
-      return Error{
-          what == '?' ? "there is no such option" : "a value is missing behind this option",
-          argv[static_cast<std::size_t>(optind) - 1], -1, "an option of iperf3 that --help lists"};
-    reader.take(what, optarg);
+  Words left{words};
+  while (const auto option = left.next()) {
+    if (option->wrong) return Error{option->wrong, std::string(option->word), -1, kExpected};
+    reader.take(option->what, option->value);
+    if (reader.wrong) return *reader.wrong;
   }
-  if (reader.wrong) return *reader.wrong;
-  if (optind < count) return Error{"this word is too many", argv[static_cast<std::size_t>(optind)]};
   if (const auto wrong = judge(reader)) return *wrong;
   Parameters& p = reader.out.parameters;
   if (p.bytes != 0 || p.blocks != 0) p.seconds = 0;
