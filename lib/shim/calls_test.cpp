@@ -54,6 +54,7 @@ TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
   space.program = lane_->last_program;
   space.handle = lane_->last_handle;
   space.value = 2000;
+  space.option = 3000;
   lane_->tell(EventKind::Space, space);
   EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
   EXPECT_EQ(poll.revents, POLLOUT);

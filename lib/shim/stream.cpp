@@ -408,7 +408,8 @@ void Stream::connection_event(const Message& event) {
     case EventKind::Space: {
       const bool was = writable();
       credit_ += event.value;
-      granted_ = std::max(granted_, credit_);
+      // SO_SNDBUF may have become smaller, and the memory of all connections scarce.
+      granted_ = std::max<std::uint64_t>(event.option, credit_);
       return publish(mask(), writable() && !was ? kOut : 0);
     }
     case EventKind::Failed:

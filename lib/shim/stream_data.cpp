@@ -57,9 +57,8 @@ bool Stream::push(Lock& lock, Message message) {
 std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
   std::size_t sent = 0;
   Pieces pieces(call.parts, from);
-  while (from + sent < call.bytes && credit_ > 0 && state_ == State::Established) {
-    const auto buffer = program().take_buffer();
-    if (!buffer) break;
+  auto buffer = from < call.bytes && credit_ > 0 ? program().take_buffer() : std::nullopt;
+  while (buffer && credit_ > 0 && state_ == State::Established) {
     const auto want = std::min<std::uint64_t>(call.bytes - from - sent, credit_);
     const auto count = static_cast<std::uint16_t>(std::min<std::uint64_t>(want, buffer->length));
     pieces.read(program().address(*buffer), count);
@@ -67,15 +66,21 @@ std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
     message.handle = handle_;
     message.buffer = {buffer->index, buffer->offset, count};
     const bool last = from + sent + count == call.bytes;
-    if (!last || (call.flags & MSG_MORE) != 0) message.flags |= socket::message_flag::kPushLater;
-    if (last && (call.flags & MSG_OOB) != 0) message.flags |= socket::message_flag::kUrgent;
     credit_ -= count;
+    const auto next = !last && credit_ > 0 ? program().take_buffer() : std::nullopt;
+    // What waits for room does not hold back what has found some (Linux: tcp_sendmsg pushes before
+    // it waits, without MSG_MORE).
+    if (next || (last && (call.flags & MSG_MORE) != 0))
+      message.flags |= socket::message_flag::kPushLater;
+    if (last && (call.flags & MSG_OOB) != 0) message.flags |= socket::message_flag::kUrgent;
     if (!push(lock, message)) {
-      program().give_back(*buffer);
+      if (next) program().give_back(*next);
       break;
     }
     sent += count;
+    buffer = next;
   }
+  if (buffer) program().give_back(*buffer);
   if (sent > 0) publish(mask(), 0);
   return sent;
 }

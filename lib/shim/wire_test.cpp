@@ -90,6 +90,34 @@ TEST_F(WireTest, TcpConnectsCarriesAndCloses) {
   run(3);
 }
 
+// SO_SNDBUF after the connection stands: what is writable is judged by the buffer as it is now, and
+// what a call had no room for does not hold back what it had (Linux: tcp_push before it waits).
+TEST_F(WireTest, AStreamWithASmallSendBufferKeepsMoving) {
+  const auto [client, server] = join();
+  const int small = 8192;
+  ASSERT_EQ(ln_setsockopt(server, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+  const std::string sent = pattern(1 << 18);
+  std::string got;
+  std::size_t at = 0;
+  std::vector<char> buffer(1 << 16);
+  int milliseconds = 0;
+  for (; milliseconds < 20'000 && got.size() < sent.size(); ++milliseconds) {
+    pollfd poll{server, POLLOUT, 0};
+    if (ln_poll(&poll, 1, 0) == 1 && at < sent.size()) {
+      const ssize_t went = ln_send(server, sent.data() + at, sent.size() - at, 0);
+      if (went > 0) at += static_cast<std::size_t>(went);
+    }
+    carry();
+    ssize_t came;
+    while ((came = ln_recv(client, buffer.data(), buffer.size(), 0)) > 0)
+      got.append(buffer.data(), static_cast<std::size_t>(came));
+  }
+  EXPECT_TRUE(got == sent);
+  EXPECT_LT(milliseconds, 150) << "16 buffers, a round trip of 2 ms";
+  ln_close(server);
+  ln_close(client);
+}
+
 TEST_F(WireTest, MegabytesArriveWholeThroughLoss) {
   const auto [client, server] = join();
   unsigned packets = 0;

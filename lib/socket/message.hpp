@@ -78,7 +78,7 @@ enum class EventKind : std::uint8_t {
               // and the device it came in on, option = ControlData, kMore: it goes on; option and
               // addresses stand in the first message. kTruncated: never set by lanes
   EndOfStream,
-  Space,      // value = bytes of send credit more
+  Space,      // value = bytes of send credit more, option = what the send buffer holds in all
   Failed,     // value = errno: the socket's pending error
   SoftError,  // value = errno, option = ICMP type | code << 8 | rest's low half << 16, peer = where
               // the packet went, local.address = who says so

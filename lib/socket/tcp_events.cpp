@@ -235,6 +235,7 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (worth_telling(space, socket.credit) && !over) {
     Message message = Context::event(EventKind::Space, socket);
     message.value = space - socket.credit;
+    message.option = socket.connection.send_capacity();
     socket.credit = space;
     context_.programs.tell(session, message);
   }

@@ -157,14 +157,18 @@ void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, 
   output(turn);
 }
 
-std::uint32_t Connection::send_space() const {
-  if (fin_queued_ || state_ == State::Closed || state_ == State::TimeWait) return 0;
+std::uint32_t Connection::send_capacity() const {
   std::uint32_t most = send_buffer_;
   // Under memory pressure buffers shrink to what Linux leaves them (row T9).
   if (engine_.memory.pressure() && options_.send_buffer == 0)
     most = std::max(engine_.settings.tcp_wmem_min.get(), most / 4);
-  if (engine_.memory.exhausted()) most = engine_.settings.tcp_wmem_min;
-  std::uint32_t space = most > send_queue_.truesize() ? most - send_queue_.truesize() : 0;
+  return engine_.memory.exhausted() ? engine_.settings.tcp_wmem_min.get() : most;
+}
+
+std::uint32_t Connection::send_space() const {
+  if (fin_queued_ || state_ == State::Closed || state_ == State::TimeWait) return 0;
+  const std::uint32_t most = send_capacity();
+  const std::uint32_t space = most > send_queue_.truesize() ? most - send_queue_.truesize() : 0;
   const std::uint32_t lowat = options_.notsent_lowat != 0
                                   ? options_.notsent_lowat
                                   : engine_.settings.tcp_notsent_lowat.get();

@@ -88,6 +88,8 @@ class Connection : private time::Timer {
   void append(packet::Turn& turn, packet::Packet&& data, bool urgent = false, bool more = false);
   // Bytes that may be appended now; 0 before ESTABLISHED is allowed to grow later (kWritable).
   std::uint32_t send_space() const;
+  // What the send buffer holds, in truesize; `send_space` is the part of it that is free.
+  std::uint32_t send_capacity() const;
   // In-order data, in the order of the stream; empty handle if there is none. The caller owns it
   // (no longer `held`), its Meta is zeros.
   packet::Packet take_received(packet::Turn& turn);
