@@ -18,6 +18,8 @@ Loopback::~Loopback() {
 
 unsigned Loopback::receive(unsigned queue, packet::Burst& burst) {
   packet::Burst& ring = rings_[queue];
+  if (ring.empty()) [[likely]]
+    return 0;
   unsigned count = 0;
   std::uint64_t bytes = 0;
   while (count < ring.size() && !burst.full()) {

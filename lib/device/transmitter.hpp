@@ -63,7 +63,13 @@ class Transmitter {
     std::uint64_t bytes = 0;
     bool plain = true;  // all frames are, and `bytes` are theirs
   };
-  void flush_device(packet::Turn& turn, unsigned device);
+  struct Load {
+    unsigned packets = 0;
+    std::uint64_t bytes = 0;
+  };
+  void flush_device(packet::Turn& turn, unsigned index);
+  Load insist(packet::Turn& turn, Device& device, packet::Burst& burst, Load load);
+  void refuse(packet::Turn& turn, Device* device, packet::Burst& burst);
 
   const DeviceTable& devices_;
   const unsigned queue_;

@@ -11,8 +11,10 @@
 namespace linnet::ip {
 namespace {
 
+using packet::Meta;
 using packet::Packet;
 using packet::Turn;
+using packet::WayFields;
 using wire::Ipv4Header;
 
 // Time to live, protocol and checksum of a header as one word: the time to live is its low byte,
@@ -39,32 +41,42 @@ inline void decrease_ttl(Ipv4Header& header) {
 // A next hop and its MTU, in registers for all packets of a row that take it.
 struct Way {
   Way(const route::NextHop& next, std::uint32_t way_mtu)
-      : hop(&next), mtu(way_mtu), gateway(next.gateway), device(next.device) {}
+      : hop(&next),
+        fields(WayFields{.output_device = next.device,
+                         .flags = Meta::kForwarded,
+                         .path_mtu = static_cast<std::uint16_t>(way_mtu)}
+                   .word()),
+        mtu(way_mtu),
+        gateway(next.gateway),
+        device(next.device) {}
 
-  void write(packet::Meta& meta, const Ipv4Header& header) const {
+  void write(Meta& meta, std::uint64_t before, const Ipv4Header& header) const {
+    static constexpr std::uint64_t kKept =
+        WayFields{.input_device = 0xffff, .cast = packet::LinkCast{0xff}, .flags = 0xff}.word();
     meta.hop = hop;
-    meta.output_device = device;
-    meta.path_mtu = static_cast<std::uint16_t>(mtu);
-    meta.flags |= packet::Meta::kForwarded;
+    WayFields::write(meta, (before & kKept) | fields);
     meta.next_hop = gateway.is_any() ? header.destination : gateway;
   }
   // Sends a packet that way which needs nothing else; false: look closer, nothing was changed.
   bool take(packet::PacketRef packet) const {
-    constexpr unsigned kUnusual = packet::Meta::kHasOptions | packet::Meta::kLinkLocal;
+    static constexpr std::uint64_t kUnusual =
+        WayFields{.cast = packet::LinkCast{0xff}, .flags = Meta::kHasOptions | Meta::kLinkLocal}
+            .word();
     static_assert(static_cast<unsigned>(packet::LinkCast::Host) == 0);
-    packet::Meta& meta = packet.meta();
+    Meta& meta = packet.meta();
+    const std::uint64_t before = WayFields::word_of(meta);
     auto& header = *reinterpret_cast<Ipv4Header*>(packet.data());
     const std::uint32_t word = ttl_word(header);
-    if (packet.length() > mtu || (word & kTtlBits) <= 1 ||
-        (static_cast<unsigned>(meta.cast) | (meta.flags & kUnusual)) != 0 ||
-        meta.input_device == device) [[unlikely]]
+    if (packet.length() > mtu || (word & kTtlBits) <= 1 || (before & kUnusual) != 0 ||
+        std::bit_cast<WayFields>(before).input_device == device) [[unlikely]]
       return false;
-    write(meta, header);
+    write(meta, before, header);
     decrease_ttl(header, word);
     return true;
   }
 
   const route::NextHop* hop;
+  std::uint64_t fields;
   std::uint32_t mtu;
   Ipv4Address gateway;
   std::uint16_t device;
@@ -166,7 +178,7 @@ bool Forward::rare(Turn& turn, Packet& packet, const route::Route& route) {
                   Drop::FragmentationNeeded);
   }
   packet::Meta& meta = packet.meta();
-  Way(*hop, mtu).write(meta, header);
+  Way(*hop, mtu).write(meta, WayFields::word_of(meta), header);
   if (meta.input_device == hop->device &&
       settings_.send_redirects.load(std::memory_order_relaxed) != 0) {
     redirect(turn, packet, meta.next_hop);

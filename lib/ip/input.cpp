@@ -37,13 +37,13 @@ union Destinations {
 // The packet that needs no closer look: 20 bytes of header in one piece, checksum right, as long as
 // it says (padding behind it is taken off), and neither address doubtful. The link layer hands up
 // no packet whose first segment is shared.
-[[gnu::always_inline]] inline bool Input::common(PacketRef packet) const {
-  const auto* const header = reinterpret_cast<const Ipv4Header*>(packet.data());
+[[gnu::always_inline]] inline bool common(const route::Addresses& addresses, PacketRef packet,
+                                          const Ipv4Header* header) {
   if (packet.contiguous() < sizeof(Ipv4Header)) [[unlikely]]
     return false;
   const unsigned facts = octet_facts(header->source) | octet_facts(header->destination);
   if (header->version_ihl != 0x45 || !ipv4_header_good20(header) || facts != 0 ||
-      addresses_.may_be_ours(header->source)) [[unlikely]]
+      addresses.may_be_ours(header->source)) [[unlikely]]
     return false;
   const std::uint32_t total = header->total_length.host();
   return total == packet.length() || trim_padding(packet, total);
@@ -52,12 +52,17 @@ union Destinations {
 // Notes the destinations of the common packets from `first` on and returns where they end.
 [[gnu::noinline]] unsigned Input::take_common(const Burst& burst, unsigned first,
                                               Ipv4Address* destinations) const {
+  const route::Addresses& addresses = addresses_;
   const unsigned count = burst.size();
   unsigned i = first;
-  for (; i < count && common(burst[i]); ++i) {
+  for (; i < count; ++i) {
     const PacketRef packet = burst[i];
-    packet.meta().network_offset = packet.data_offset();
-    destinations[i] = reinterpret_cast<const Ipv4Header*>(packet.data())->destination;
+    const std::uint16_t offset = packet.data_offset();
+    const auto* const header = packet.header_at<Ipv4Header>(offset);
+    if (!common(addresses, packet, header)) [[unlikely]]
+      break;
+    destinations[i] = header->destination;
+    packet.meta().network_offset = offset;
   }
   return i;
 }
@@ -101,12 +106,14 @@ void Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinat
 // Decides for each packet whether it is for us, to be forwarded, or refused.
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const route::Route* routes[Burst::kCapacity];
-  const bool uniform = look_up(burst, destinations, routes);
+  const route::Looked looked = tables_.lookup(destinations, burst.size(), routes);
+  if (looked == route::Looked::NeedKeys) [[unlikely]]
+    look_up(burst, routes);
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
   const auto passes = [&](const route::Route* route) {
     return forwarding && route != nullptr && route->type == route::Type::Unicast;
   };
-  if (uniform && passes(routes[0])) [[likely]]
+  if (looked == route::Looked::Same && passes(routes[0])) [[likely]]
     return forward_.forward(turn, burst, routes);
   Burst local;
   const unsigned count = burst.size();
@@ -219,10 +226,7 @@ bool Input::check_reverse_path(Turn& turn, Packet& packet) {
   return good;
 }
 
-bool Input::look_up(const Burst& burst, const Ipv4Address* destinations,
-                    const route::Route** routes) const {
-  if (!tables_.needs_key()) [[likely]]
-    return tables_.lookup(destinations, burst.size(), routes);
+void Input::look_up(const Burst& burst, const route::Route** routes) const {
   for (unsigned i = 0; i < burst.size(); ++i) {
     const Ipv4Header& header = *burst[i].header<Ipv4Header>();
     routes[i] = tables_.lookup(route::Key{.destination = header.destination,
@@ -231,7 +235,6 @@ bool Input::look_up(const Burst& burst, const Ipv4Address* destinations,
                                           .input_device = burst[i].meta().input_device,
                                           .mark = burst[i].meta().mark});
   }
-  return false;
 }
 
 // Everything but a unicast packet to be forwarded.

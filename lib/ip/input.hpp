@@ -34,7 +34,6 @@ class Input {
   void input(packet::Turn& turn, packet::Burst& burst);
 
  private:
-  bool common(packet::PacketRef packet) const;
   unsigned take_common(const packet::Burst& burst, unsigned first, Ipv4Address* destinations) const;
   void sort(packet::Turn& turn, packet::Burst& burst, unsigned first, Ipv4Address* destinations);
   bool check(packet::Turn& turn, packet::Packet& packet);
@@ -43,8 +42,7 @@ class Input {
   bool check_options(packet::Turn& turn, packet::Packet& packet);
   bool check_reverse_path(packet::Turn& turn, packet::Packet& packet);
   void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations);
-  bool look_up(const packet::Burst& burst, const Ipv4Address* destinations,
-               const route::Route** routes) const;
+  void look_up(const packet::Burst& burst, const route::Route** routes) const;
   void decide(packet::Turn& turn, packet::Packet&& packet, const route::Route* route,
               packet::Burst& local);
   void refuse_unroutable(packet::Turn& turn, packet::Packet&& packet, const route::Route* route);

@@ -87,13 +87,15 @@ class HeaderWords {
 
 // A row of frames that got their header.
 struct Written {
-  unsigned end;  // of the row in its burst
+  unsigned end;  // of the row in its burst: the first of another hop or without room
   bool plain;    // as device::Transmitter::send_all has it
   std::uint64_t bytes;
 };
 
-// Writes the header in front of the packets from `first` on that have room for it.
+// Writes the header in front of the packets from `first` on that take this hop and have room for
+// it.
 [[gnu::noinline]] Written write_headers(const Burst& burst, unsigned first, unsigned last,
+                                        const route::NextHop* hop,
                                         const wire::EthernetHeader& header,
                                         std::uint32_t longest_payload) {
   constexpr std::uint32_t kShortest = wire::kEthernetMinFrame - kHeader;
@@ -104,11 +106,14 @@ struct Written {
   unsigned i = first;
   for (; i < last; ++i) {
     const PacketRef packet = burst[i];
-    if (packet.shared() || packet.data_offset() < kHeader) [[unlikely]]
+    if (packet.meta().hop != hop) [[unlikely]]
+      break;
+    const bool sole = packet.sole();
+    if (packet.data_offset() < kHeader || (!sole && packet.shared())) [[unlikely]]
       break;
     const std::uint32_t length = packet.length();
     // A length below the shortest wraps to a huge one.
-    if (length - kShortest > span || packet.mbuf()->nb_segs != 1) [[unlikely]]
+    if (length - kShortest > span || !sole) [[unlikely]]
       plain = false;
     words.write(packet.push_known(kHeader));
     bytes += length;
@@ -193,17 +198,21 @@ void EthernetInput::sort(Turn& turn, device::Device& device, Burst& burst, unsig
   }
 }
 
-void EthernetOutput::send_all(Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
-                              Burst& burst, unsigned first, unsigned last) {
+unsigned EthernetOutput::send_row(Turn& turn, std::uint16_t device,
+                                  const wire::EthernetHeader& header, Burst& burst, unsigned first,
+                                  unsigned last) {
   const std::uint32_t longest = transmitter_.longest_payload(device);
-  for (unsigned begin = first; begin < last;) {
-    const Written row = write_headers(burst, begin, last, header, longest);
-    if (row.end > begin) {
+  const route::NextHop* const hop = burst[first].meta().hop;
+  unsigned begin = first;
+  while (true) {
+    const Written row = write_headers(burst, begin, last, hop, header, longest);
+    if (row.end > begin) [[likely]] {
       transmitter_.send_all(turn, device, burst.slots() + begin, row.end - begin, row.plain,
                             row.bytes);
     }
     begin = row.end;
-    if (begin < last) send_without_room(turn, device, header, burst.take(begin++));
+    if (begin == last || burst[begin].meta().hop != hop) return begin;
+    send_without_room(turn, device, header, burst.take(begin++));
   }
 }
 

@@ -61,10 +61,10 @@ class EthernetOutput {
     transmitter_.send(turn, device, std::move(packet));
   }
 
-  // As `send` for the packets [first, last) of a burst, which all go to one neighbour; the burst
-  // gives them up.
-  void send_all(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
-                packet::Burst& burst, unsigned first, unsigned last);
+  // As `send` for the packets from `first` on, before `last`, that have the Meta::hop of the first
+  // one; those go to one neighbour. Returns where they end; the burst gives them up.
+  unsigned send_row(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
+                    packet::Burst& burst, unsigned first, unsigned last);
 
  private:
   void send_without_room(packet::Turn& turn, std::uint16_t device,

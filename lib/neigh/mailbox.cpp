@@ -19,9 +19,4 @@ Mailbox::~Mailbox() {
   }
 }
 
-bool Mailbox::waiting() const {
-  return !control_.empty() ||
-         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& ring) { return !ring->empty(); });
-}
-
 }  // namespace linnet::neigh

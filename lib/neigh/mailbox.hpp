@@ -89,7 +89,12 @@ class Mailbox {
         handle(message);
     }
   }
-  bool waiting() const;
+  bool waiting() const {
+    for (const auto& ring : lanes_) {
+      if (!ring->empty()) return true;
+    }
+    return !control_.empty();
+  }
   // How many of the control core's messages the owner has carried out.
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
 

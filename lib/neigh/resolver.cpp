@@ -18,14 +18,45 @@ unsigned cache_slot(std::uint64_t key, unsigned slots) {
   return static_cast<unsigned>((key * 0x9e3779b97f4a7c15ULL) >> 40) & (slots - 1);
 }
 
-bool same_way(const packet::Meta& meta, std::uint16_t device, Ipv4Address next_hop) {
-  return meta.output_device == device && meta.next_hop == next_hop;
+// Whether the next hop is the route's gateway, and so the same for all that take the hop.
+bool through_gateway(const packet::Meta& meta) {
+  return meta.hop != nullptr && meta.hop->gateway == meta.next_hop &&
+         meta.hop->device == meta.output_device;
+}
+
+// Where the packets that go the way of the one at `first` end.
+unsigned row_end(const Burst& burst, unsigned first) {
+  const packet::Meta& way = burst[first].meta();
+  unsigned last = first + 1;
+  while (last < burst.size() && burst[last].meta().output_device == way.output_device &&
+         burst[last].meta().next_hop == way.next_hop)
+    ++last;
+  return last;
 }
 
 }  // namespace
 
 void Resolver::connect_unresolved(packet::Stage stage) {
   if (owner_ != nullptr) owner_->cache.connect_unresolved(stage);
+}
+
+[[gnu::always_inline]] inline bool Resolver::usable(Turn& turn, std::uint32_t index,
+                                                    std::uint64_t key, PublishedHeader& out) {
+  if (!table_.read_header(index, key, out) || !has_mac(out.state)) [[unlikely]]
+    return false;
+  table_.mark_used(index, turn.now);
+  if (out.state == Nud::Stale) [[unlikely]]
+    used_stale(turn, index, key);
+  return true;
+}
+
+// By the slot that the hop or the lane's cache remembers.
+[[gnu::always_inline]] inline bool Resolver::header_for(Turn& turn, const packet::Meta& meta,
+                                                        std::uint64_t key, PublishedHeader& out) {
+  const std::uint32_t hint = through_gateway(meta)
+                                 ? meta.hop->neighbour_hint.load(std::memory_order_relaxed)
+                                 : cache_[cache_slot(key, kCacheSlots)];
+  return usable(turn, hint, key, out) || look_up(turn, meta, key, out);
 }
 
 // Packets in a row to one neighbour share a look at its entry and go out together.
@@ -41,48 +72,23 @@ void Resolver::output(Turn& turn, Burst& burst) {
       ++first;
       continue;
     }
-    const std::uint16_t device = meta.output_device;
-    unsigned last = first + 1;
-    const Ipv4Address next_hop = meta.next_hop;
-    // The way through one gateway is told by one look.
-    const route::NextHop* const hop = meta.hop;
-    if (hop != nullptr && hop->gateway == next_hop && hop->device == device) {
-      while (last < count && burst[last].meta().hop == hop)
-        ++last;
-    } else {
-      while (last < count && same_way(burst[last].meta(), device, next_hop))
-        ++last;
-    }
-    output_.send_all(turn, device, link.header, burst, first, last);
-    first = last;
+    // All that take the hop of a gateway go to one neighbour.
+    const unsigned last = through_gateway(meta) ? count : row_end(burst, first);
+    first = output_.send_row(turn, meta.output_device, link.header, burst, first, last);
   }
   burst.clear();
 }
 
-bool Resolver::header_for(Turn& turn, const packet::Meta& meta, std::uint64_t key,
-                          PublishedHeader& out) {
-  const route::NextHop* const hop = meta.hop;
-  const bool by_gateway = hop != nullptr && hop->gateway == meta.next_hop;
-  const unsigned slot = cache_slot(key, kCacheSlots);
-  const std::uint32_t hint =
-      by_gateway ? hop->neighbour_hint.load(std::memory_order_relaxed) : cache_[slot];
-  if (usable(turn, hint, key, out)) [[likely]]
-    return true;
+// By the table; the slot is remembered.
+[[gnu::noinline]] bool Resolver::look_up(Turn& turn, const packet::Meta& meta, std::uint64_t key,
+                                         PublishedHeader& out) {
   if (special_header(meta, out)) return true;
   const std::uint32_t index = table_.find(key);
   if (index == Table::kNone || !usable(turn, index, key, out)) return false;
-  if (by_gateway)
-    hop->neighbour_hint.store(index, std::memory_order_relaxed);
+  if (through_gateway(meta))
+    meta.hop->neighbour_hint.store(index, std::memory_order_relaxed);
   else
-    cache_[slot] = index;
-  return true;
-}
-
-bool Resolver::usable(Turn& turn, std::uint32_t index, std::uint64_t key, PublishedHeader& out) {
-  if (!table_.read_header(index, key, out) || !has_mac(out.state)) return false;
-  table_.mark_used(index, turn.now);
-  if (out.state == Nud::Stale) [[unlikely]]
-    used_stale(turn, index, key);
+    cache_[cache_slot(key, kCacheSlots)] = index;
   return true;
 }
 

@@ -51,12 +51,13 @@ class Resolver {
   bool header_for(packet::Turn& turn, const packet::Meta& meta, std::uint64_t key,
                   PublishedHeader& out);
   bool usable(packet::Turn& turn, std::uint32_t index, std::uint64_t key, PublishedHeader& out);
+  bool look_up(packet::Turn& turn, const packet::Meta& meta, std::uint64_t key,
+               PublishedHeader& out);
   bool special_header(const packet::Meta& meta, PublishedHeader& out) const;
   void used_stale(packet::Turn& turn, std::uint32_t index, std::uint64_t key);
   void without_header(packet::Turn& turn, packet::Packet&& packet);
   void hand_over(packet::Turn& turn, MessageKind kind, packet::Packet&& packet);
   void handle(packet::Turn& turn, const Message& message);
-  void output_one(packet::Turn& turn, packet::Packet&& packet);
 
   System& system_;
   Table& table_;

@@ -139,6 +139,41 @@ TEST_F(ResolverTest, SameAddressOnAnotherDeviceIsAnotherNeighbour) {
   EXPECT_EQ(arps(sent(1)), 1u);
 }
 
+// Rows are told by hop: each of these is one of its own, though two ways lead to one neighbour.
+TEST_F(ResolverTest, RowsOfManyHopsReachTheirNeighboursInOrder) {
+  const Ipv4Address other(192, 0, 2, 8);
+  make_reachable();
+  make_reachable(other, kOtherMac);
+  route::NextHop peers, others, on_link;
+  peers.gateway = kPeer;
+  others.gateway = other;
+  const struct {
+    const route::NextHop* hop;
+    Ipv4Address next_hop;
+  } ways[] = {
+      {&peers, kPeer}, {&others, other}, {&on_link, kPeer}, {&on_link, other}, {nullptr, kPeer}};
+  packet::Burst burst;
+  std::vector<std::uint8_t> expected_peer, expected_other;
+  for (std::uint8_t i = 0; i < 60; ++i) {
+    const auto& way = ways[(i / 2 + i / 7) % std::size(ways)];
+    (way.next_hop == kPeer ? expected_peer : expected_other).push_back(i);
+    packet::Packet packet = ip_packet(i);
+    packet.meta().output_device = 0;
+    packet.meta().hop = way.hop;
+    packet.meta().next_hop = way.next_hop;
+    burst.push(std::move(packet));
+  }
+  packet::Turn now = turn();
+  resolver_->output(now, burst);
+  EXPECT_TRUE(burst.empty());
+  settle();
+  std::vector<std::uint8_t> to_peer, to_other;
+  for (const Sent& frame : sent())
+    (frame.link.destination == kPeerMac ? to_peer : to_other).push_back(frame.payload.at(20));
+  EXPECT_EQ(to_peer, expected_peer);
+  EXPECT_EQ(to_other, expected_other);
+}
+
 TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
   const Ipv4Address other(192, 0, 2, 8);
   make_reachable();

@@ -68,6 +68,32 @@ struct alignas(64) Meta {
 static_assert(sizeof(Meta) == 64);
 static_assert(std::is_trivially_copyable_v<Meta>);
 
+// The fields of Meta that a way is told by, as one word: for stages that look at all of them, or
+// write them all, packet after packet.
+struct WayFields {
+  std::uint16_t input_device = 0, output_device = 0;
+  LinkCast cast{};
+  std::uint8_t flags = 0;
+  std::uint16_t path_mtu = 0;
+
+  constexpr std::uint64_t word() const { return std::bit_cast<std::uint64_t>(*this); }
+  static std::uint64_t word_of(const Meta& meta) {
+    std::uint64_t word;
+    std::memcpy(&word, reinterpret_cast<const char*>(&meta) + kOffset, sizeof word);
+    return word;
+  }
+  static void write(Meta& meta, std::uint64_t word) {
+    std::memcpy(reinterpret_cast<char*>(&meta) + kOffset, &word, sizeof word);
+  }
+  static constexpr std::size_t kOffset = offsetof(Meta, input_device);
+};
+static_assert(sizeof(WayFields) == 8 &&
+              offsetof(Meta, output_device) ==
+                  WayFields::kOffset + offsetof(WayFields, output_device) &&
+              offsetof(Meta, cast) == WayFields::kOffset + offsetof(WayFields, cast) &&
+              offsetof(Meta, flags) == WayFields::kOffset + offsetof(WayFields, flags) &&
+              offsetof(Meta, path_mtu) == WayFields::kOffset + offsetof(WayFields, path_mtu));
+
 class Pool;
 class Packet;
 
@@ -176,12 +202,11 @@ class PacketRef {
   // One segment that nobody shares, by one look at the mbuf's `refcnt` and `nb_segs`, which lie
   // side by side, and one at its flags.
   bool sole() const {
-    constexpr std::uint64_t kMask = 0x0000ffffffff0000, kOne = 0x0000000100010000;
-    static_assert(offsetof(rte_mbuf, refcnt) == offsetof(rte_mbuf, data_off) + 2 &&
-                  offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, data_off) + 4);
-    std::uint64_t fields;
-    std::memcpy(&fields, &mbuf_->data_off, sizeof fields);
-    return (fields & kMask) == kOne && !attached();
+    static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + 2);
+    std::uint32_t both;
+    std::memcpy(&both, reinterpret_cast<const char*>(mbuf_) + offsetof(rte_mbuf, refcnt),
+                sizeof both);
+    return both == 0x00010001 && !attached();
   }
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().

@@ -188,7 +188,7 @@ class RandomChanges : public ScaleTest, public testing::WithParamInterface<std::
                                                             {100},
                                                             {kTableMain},
                                                             {kTableDefault}}
-        : tables.needs_key()
+        : needs_keys()
             ? std::vector<std::vector<std::uint32_t>>{{kTableLocal}, {kTableMain}, {kTableDefault}}
             : std::vector<std::vector<std::uint32_t>>{{kTableLocal, kTableMain}, {kTableDefault}};
     for (const auto& group : order) {
@@ -204,7 +204,7 @@ class RandomChanges : public ScaleTest, public testing::WithParamInterface<std::
     if (!wanted->hops.empty()) {
       ASSERT_EQ(found->choose(0)->device, wanted->hops[0].device) << address.text();
     }
-    if (!with_rule && !tables.needs_key()) {
+    if (!with_rule && !needs_keys()) {
       const Route* bulk = nullptr;
       tables.lookup(&address, 1, &bulk);
       ASSERT_EQ(bulk, found);

@@ -56,6 +56,13 @@ struct Rule {
   friend bool operator==(const Rule&, const Rule&) = default;
 };
 
+// What a look-up for many destinations says of its answers.
+enum class Looked : std::uint8_t {
+  Same,     // all have the same
+  Mixed,    // they may differ
+  NeedKeys  // there are none: the rules look at more, use the Key form for every packet
+};
+
 class Tables {
  public:
   Tables(const device::DeviceTable& devices, table::Rcu& rcu);
@@ -99,11 +106,8 @@ class Tables {
 
   // --- Lanes. Answers stay valid until the lane's next quiescent state. nullptr: no route.
   // `count` at most 64. With only the standard rules a look-up reads the destination alone.
-  // True: all have the same answer; false says nothing.
-  bool lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
+  Looked lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
   const Route* lookup(const Key& key) const;
-  // True where the rules look at more than the destination: use the Key form for every packet.
-  bool needs_key() const;
 
  private:
   struct State;

@@ -4,16 +4,13 @@
 
 namespace linnet::route {
 
-bool Tables::lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const {
+Looked Tables::lookup(const Ipv4Address* destinations, unsigned count,
+                      const Route** answers) const {
   return state_->view()->lookup(state_->infos, destinations, count, answers);
 }
 
 const Route* Tables::lookup(const Key& key) const {
   return state_->view()->lookup(state_->infos, key);
-}
-
-bool Tables::needs_key() const {
-  return state_->view()->needs_key;
 }
 
 }  // namespace linnet::route

@@ -43,7 +43,7 @@ TEST_F(TablesTest, ABurstIsAnsweredAddressByAddress) {
                       : i % 3 == 1 ? ip("203.0.113.9")
                                    : ip("9.9.9.9");
   const Route* answers[64];
-  tables.lookup(destinations, 64, answers);
+  EXPECT_EQ(tables.lookup(destinations, 64, answers), Looked::Mixed);
   for (unsigned i = 0; i < 64; ++i) {
     EXPECT_EQ(text(answers[i]), i % 3 == 0   ? "unicast via 10.0.1.2 dev 2"
                                 : i % 3 == 1 ? "blackhole"

@@ -3,27 +3,25 @@
 
 namespace linnet::route {
 
-bool View::lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
-                  const Route** answers) const {
-  if (needs_key) [[unlikely]] {
-    // A lane that asked before a rule came.
-    for (unsigned i = 0; i < count; ++i)
-      answers[i] = lookup(infos, Key{.destination = destinations[i]});
-    return false;
-  }
-  std::uintptr_t differ = 0;
+Looked View::lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
+                    const Route** answers) const {
+  if (needs_key) [[unlikely]]
+    return Looked::NeedKeys;
+  const Infos::Reader routes(infos);
+  std::uintptr_t differ = 0, first = 0;
   // Number 0 is never used: its slot holds no route.
   merged->fib().lookup(destinations, count, [&](unsigned i, std::uint32_t id) {
-    answers[i] = infos.route(id);
-    differ |=
-        reinterpret_cast<std::uintptr_t>(answers[i]) ^ reinterpret_cast<std::uintptr_t>(answers[0]);
+    answers[i] = routes[id];
+    const auto answer = reinterpret_cast<std::uintptr_t>(answers[i]);
+    if (i == 0) first = answer;
+    differ |= answer ^ first;
   });
   if (!fallback) [[likely]]
-    return differ == 0;
+    return differ == 0 ? Looked::Same : Looked::Mixed;
   for (unsigned i = 0; i < count; ++i) {
-    if (answers[i] == nullptr) answers[i] = infos.route(fallback->fib().lookup(destinations[i]));
+    if (answers[i] == nullptr) answers[i] = routes[fallback->fib().lookup(destinations[i])];
   }
-  return false;
+  return Looked::Mixed;
 }
 
 // Linux: fib_rules_lookup. A table without an answer, or with Throw, leaves it to the next rule.

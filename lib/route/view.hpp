@@ -8,6 +8,7 @@
 #include "route/infos.hpp"
 #include "route/longest_match.hpp"
 #include "route/rules.hpp"
+#include "route/tables.hpp"
 
 namespace linnet::route {
 
@@ -40,8 +41,8 @@ struct View {
   std::vector<RuleView> rules;  // with needs_key
 
   // As Tables::lookup.
-  bool lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
-              const Route** answers) const;
+  Looked lookup(const Infos& infos, const Ipv4Address* destinations, unsigned count,
+                const Route** answers) const;
   const Route* lookup(const Infos& infos, const Key& key) const;
 };
 

@@ -45,6 +45,10 @@ class HandOver {
   using Messages = table::Ring<LaneMessage>;
   Packets& packets(unsigned lane) { return *packets_[lane]; }
   Messages& messages(unsigned lane) { return *messages_[lane]; }
+  // Whether something waits for the lane.
+  bool waiting(unsigned lane) const {
+    return !packets_[lane]->empty() || !messages_[lane]->empty();
+  }
 
  private:
   std::vector<std::unique_ptr<Packets>> packets_;

@@ -54,7 +54,8 @@ LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTabl
 
 bool LaneSockets::begin(Turn& turn) {
   context_.programs.look();
-  unsigned done = take_handed_over(turn);
+  unsigned done = 0;
+  if (postponed_ || context_.system.hand_over.waiting(context_.lane)) done = take_handed_over(turn);
   context_.programs.for_each([&](LaneSession& session) {
     if (session.shared->closing() || session.shared->lane_requests(context_.lane).broken()) {
       done += end_session(turn, session);

@@ -23,6 +23,7 @@ namespace linnet::stack {
 struct LaneState {
   LaneState(Stack& stack, const Options& options, unsigned lane_index);
 
+  unsigned poll(packet::Turn& turn, device::Device& device, packet::Burst& burst);
   unsigned receive(packet::Turn& turn, device::Device& device, packet::Burst& burst);
   void reassembly_expired(packet::Turn& turn, packet::Burst& burst);
   void neighbour_failed(packet::Turn& turn, packet::Burst& burst);

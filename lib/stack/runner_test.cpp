@@ -126,6 +126,20 @@ TEST_F(RunnerTest, ALaneOnAWorkerSleepsAndAFrameWakesIt) {
   EXPECT_EQ(stack_->account().dropped, 50u);
 }
 
+TEST_F(RunnerTest, AFullBurstIsFollowedByMoreInTheSameTurnWithinABudget) {
+  make(false);
+  Lane& lane = stack_->lane(0);
+  source_->offer(5 * 32 + 3);
+  EXPECT_TRUE(lane.turn(clock_.now()));
+  EXPECT_EQ(packets(), 4u * 32) << "other devices have their turn then";
+  EXPECT_EQ(lane.statistics().bursts.value(), 4u);
+  unsigned polls = 0;
+  source_->during_receive = [&polls] { ++polls; };
+  EXPECT_TRUE(lane.turn(clock_.now()));
+  EXPECT_EQ(packets(), 5u * 32 + 3);
+  EXPECT_EQ(polls, 2u) << "a burst with room left ends it";
+}
+
 TEST_F(RunnerTest, ALaneWhosePortCannotWakeItStillFindsFrames) {
   make(false);
   ASSERT_TRUE(runner_->start(worker()).ok());

@@ -112,12 +112,14 @@ template <typename Take>
 void Fib4::lookup(const Ipv4Address* destinations, unsigned count, Take&& take) const {
   std::uint32_t values[kBurst];
   const std::uint32_t fallback = default_.load(std::memory_order_relaxed);
+  const Entry* const root = root_;
   std::uint32_t any = 0;
   for (unsigned i = 0; i < count; ++i) {
-    const std::uint32_t entry = root_[destinations[i].host() >> 16].load(std::memory_order_acquire);
+    const std::uint32_t entry = root[destinations[i].host() >> 16].load(std::memory_order_acquire);
     any |= entry;
-    values[i] = entry != 0 ? entry : fallback;
-    take(i, entry & kChunkFlag ? 0 : values[i]);
+    const std::uint32_t value = entry != 0 ? entry : fallback;
+    values[i] = value;
+    take(i, entry & kChunkFlag ? 0 : value);
   }
   if ((any & kChunkFlag) == 0) return;
   lookup_below(destinations, count, values);
