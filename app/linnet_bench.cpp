@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "bench/forward.hpp"
+#include "app/bench/idle.hpp"
 #include "bench/tcp.hpp"
 #include "bench/traffic.hpp"
 
@@ -27,7 +28,7 @@ struct Choices {
 options::options_description describe(Choices& choices) {
   auto& forward = choices.forward;
   auto& tcp = choices.tcp;
-  options::options_description all("linnet-bench frames|forward|tcp [options]");
+  options::options_description all("linnet-bench frames|forward|tcp|idle [options]");
   all.add_options()("help", "say this")                                                       //
       ("frames", options::value(&forward.frames), "capture file to write, or to replay")      //
       ("routes", options::value(&forward.routes)->default_value(1), "number of routes")       //
@@ -43,7 +44,8 @@ options::options_description describe(Choices& choices) {
       ("over", options::value(&tcp.over)->default_value(tcp.over), "tcp: linnet or kernel")    //
       ("role", options::value(&tcp.role)->default_value(tcp.role), "tcp: server, client, both")(
           "wire", options::value(&tcp.wire)->default_value(tcp.wire), "tcp: name of the memif")  //
-      ("count", options::value(&forward.count)->default_value(0), "forward: end after N packets");
+      ("count", options::value(&forward.count)->default_value(0),
+       "forward: end after N packets; idle: pairs");
   return all;
 }
 
@@ -70,8 +72,8 @@ int main(int argc, char** argv) {
     std::cerr << "linnet-bench: " << error.what() << "\n";
     return 2;
   }
-  const bool known =
-      choices.command == "frames" || choices.command == "forward" || choices.command == "tcp";
+  const auto is = [&](const char* command) { return choices.command == command; };
+  const bool known = is("frames") || is("forward") || is("tcp") || is("idle");
   if (values.count("help") != 0 || !known) {
     std::cout << all;
     return values.count("help") != 0 ? 0 : 2;
@@ -85,7 +87,12 @@ int main(int argc, char** argv) {
         choices.frames);
     return written ? 0 : fail(written.error());
   }
-  if (choices.command == "tcp") {
+  if (is("idle")) {
+    const auto pairs = static_cast<std::uint32_t>(choices.forward.count);
+    const Result<> ran = linnet::bench::run_idle(pairs, choices.forward.memory_mb, std::cout);
+    return ran ? 0 : fail(ran.error());
+  }
+  if (is("tcp")) {
     choices.tcp.core = static_cast<int>(choices.forward.core);
     choices.tcp.memory_mb = choices.forward.memory_mb;
     choices.tcp.packets = choices.forward.packets;

@@ -36,6 +36,7 @@ class Handles {
                       slot.socket->session == &session;
     return good ? slot.socket : nullptr;
   }
+  std::size_t memory_bytes() const { return chunks_.size() * kChunk * sizeof(Slot); }
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffff;

@@ -49,6 +49,11 @@ TcpSockets::Sizes TcpSockets::sizes() const {
           engine_.memory.orphans};
 }
 
+TcpSockets::Memory TcpSockets::memory() const {
+  return {connections_.memory_bytes(), half_open_.memory_bytes(), time_wait_.memory_bytes(),
+          flows_.memory_bytes(), context_.handles.memory_bytes()};
+}
+
 // --- Requests.
 
 void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {

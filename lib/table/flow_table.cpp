@@ -12,6 +12,9 @@ namespace {
 
 // Full enough to grow at five of eight: two choices then overflow a bucket practically never.
 constexpr std::uint64_t kGrowAt = 5;
+// Where equal hashes (both ends of a connection of a host to itself) fill two buckets before, the
+// table grows earlier; but not one that is nearly empty, whose owner puts in one hash for ever.
+constexpr std::uint64_t kSparse = 2;
 constexpr unsigned kMovedAtOnce = 4;  // buckets an insertion: done long before the new part fills
 
 }  // namespace
@@ -68,7 +71,12 @@ bool FlowTable::insert(std::uint32_t hash, std::uint32_t number) {
   if (size_ >= most_) return false;
   if (next_.buckets == nullptr && size_ >= now_.count * kGrowAt) start_growing();
   if (next_.buckets != nullptr) move_some();
-  if (!put(next_.buckets != nullptr ? next_ : now_, hash, number)) return false;
+  bool placed = put(next_.buckets != nullptr ? next_ : now_, hash, number);
+  if (!placed && next_.buckets == nullptr && size_ >= now_.count * kSparse) {
+    start_growing();
+    placed = next_.buckets != nullptr && put(next_, hash, number);
+  }
+  if (!placed) return false;
   ++size_;
   return true;
 }

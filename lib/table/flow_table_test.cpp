@@ -95,7 +95,7 @@ TEST_F(FlowTableTest, ItIsFullAtItsMost) {
 
 // Numbers under one whole hash, more than two buckets hold: refused, nothing is lost.
 TEST_F(FlowTableTest, EqualHashesOverflowWithAnAnswer) {
-  FlowTable table(16, 1000);
+  FlowTable table(256, 1000);
   unsigned taken = 0;
   while (taken < 17 && table.insert(42, taken))
     ++taken;
@@ -106,4 +106,16 @@ TEST_F(FlowTableTest, EqualHashesOverflowWithAnAnswer) {
 }
 
 }  // namespace
+// Both ends of a connection of a host to itself have the same hash.
+TEST(FlowTable, TwoEntriesOfEachHashAllFindRoom) {
+  FlowTable table(256, 1 << 22);
+  time::Random random(7);
+  for (std::uint32_t i = 0; i < 200'000; i += 2) {
+    const auto hash = static_cast<std::uint32_t>(random.below(1ull << 32));
+    ASSERT_TRUE(table.insert(hash, i)) << i;
+    ASSERT_TRUE(table.insert(hash, i + 1)) << i;
+  }
+  EXPECT_EQ(table.size(), 200'000u);
+}
+
 }  // namespace linnet::table

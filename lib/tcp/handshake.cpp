@@ -83,7 +83,8 @@ std::optional<SegmentOut> reset_for(const Segment& segment) {
 
 HalfOpen::HalfOpen(const Segment& syn, const PassiveOptions& options, Seq initial,
                    std::uint32_t ts_offset, time::Instant now)
-    : local_initial_(initial),
+    : deadline_(now + kFirstRetransmission),
+      local_initial_(initial),
       peer_initial_(syn.seq),
       ts_offset_(ts_offset),
       peer_ts_value_(syn.options.ts_value),
@@ -95,8 +96,7 @@ HalfOpen::HalfOpen(const Segment& syn, const PassiveOptions& options, Seq initia
       timestamps_(options.timestamps && syn.options.has_timestamps),
       ecn_(options.ecn && asks_ecn(syn)),
       local_scale_(static_cast<std::uint8_t>(options.scale & 15)),
-      peer_scale_(static_cast<std::uint8_t>(syn.options.window_scale.value_or(0) & 15)),
-      deadline_(now + kFirstRetransmission) {}
+      peer_scale_(static_cast<std::uint8_t>(syn.options.window_scale.value_or(0) & 15)) {}
 
 SegmentOut HalfOpen::syn_ack(time::Instant now) {
   SegmentOut out;

@@ -80,6 +80,9 @@ class HalfOpen {
   SegmentOut acknowledgment(time::Instant now) const;
   bool old_timestamp(const Segment& segment) const;
 
+  // The widest first: what is left free at the end is the host's (TcpSockets::HalfOpenEntry).
+  time::Instant sent_{}, deadline_{};
+  time::Instant answered_{};  // the last answer to something out of place (rate limit)
   Seq local_initial_, peer_initial_;
   std::uint32_t ts_offset_ = 0;
   std::uint32_t peer_ts_value_ = 0;
@@ -88,8 +91,6 @@ class HalfOpen {
   bool sent_once_ : 1 = false;  // a SYN-ACK
   std::uint8_t local_scale_, peer_scale_;
   std::uint8_t retransmissions_ = 0;
-  time::Instant sent_{}, deadline_{};
-  time::Instant answered_{};  // the last answer to something out of place (rate limit)
 };
 static_assert(sizeof(HalfOpen) <= 56);
 
