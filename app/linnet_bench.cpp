@@ -3,8 +3,8 @@
 #include <boost/program_options.hpp>
 #include <iostream>
 
-#include "bench/forward.hpp"
 #include "app/bench/idle.hpp"
+#include "bench/forward.hpp"
 #include "bench/tcp.hpp"
 #include "bench/traffic.hpp"
 
@@ -38,6 +38,7 @@ options::options_description describe(Choices& choices) {
        "frames: bytes without check sequence")                                                 //
       ("burst", options::value(&forward.burst)->default_value(32), "forward: frames at once")  //
       ("core", options::value(&forward.core)->default_value(1), "CPU of the lane")             //
+      ("lanes", options::value(&forward.lanes)->default_value(1), "forward: lanes")            //
       ("memory", options::value(&forward.memory_mb)->default_value(1024), "MB for DPDK")       //
       ("packets", options::value(&forward.packets)->default_value(32768), "in the pool")       //
       ("hugepages", options::bool_switch(&forward.hugepages), "use huge pages")                //

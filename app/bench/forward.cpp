@@ -9,6 +9,7 @@
 #include <ostream>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "bench/traffic.hpp"
 #include "device/port.hpp"
@@ -66,18 +67,23 @@ std::string slot_json(std::uint64_t packets, double seconds, std::uint64_t cycle
   return out.str();
 }
 
-// One slot of `seconds` on the lane's core, by the very loop that the daemon runs.
-Result<std::string> run_slot(stack::Stack& stack, stack::LaneRunner& runner, unsigned lcore,
+using Runners = std::vector<std::unique_ptr<stack::LaneRunner>>;
+
+// One slot of `seconds` on the lanes' cores, by the very loop that the daemon runs.
+Result<std::string> run_slot(stack::Stack& stack, Runners& runners, const stack::Eal& eal,
                              double seconds) {
-  const packet::Counter& sent = stack.lane(0).ledger().sent;
-  const std::uint64_t before = sent.value();
+  const std::uint64_t before = stack.account().sent;
   const std::uint64_t start = rte_rdtsc();
   const auto start_time = std::chrono::steady_clock::now();
-  if (Result<> started = runner.start(lcore); !started) return started.error();
+  for (unsigned lane = 0; lane < runners.size(); ++lane) {
+    if (Result<> started = runners[lane]->start(*eal.lane_lcore(lane)); !started)
+      return started.error();
+  }
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  runner.stop();
+  for (const auto& runner : runners)
+    runner->stop();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_time;
-  return slot_json(sent.value() - before, took.count(), rte_rdtsc() - start);
+  return slot_json(stack.account().sent - before, took.count(), rte_rdtsc() - start);
 }
 
 // Turns on this core until so many packets came in.
@@ -89,7 +95,7 @@ std::string run_count(stack::Stack& stack, stack::LaneRunner& runner) {
   return slot_json(stack.lane(0).ledger().sent.value(), 0, rte_rdtsc() - start);
 }
 
-Result<> obey(stack::Stack& stack, stack::LaneRunner& runner, unsigned lcore, std::istream& in,
+Result<> obey(stack::Stack& stack, Runners& runners, const stack::Eal& eal, std::istream& in,
               std::ostream& out) {
   std::string line;
   while (std::getline(in, line)) {
@@ -100,7 +106,7 @@ Result<> obey(stack::Stack& stack, stack::LaneRunner& runner, unsigned lcore, st
     if (verb == "quit") return Ok{};
     if (verb != "run" || seconds <= 0)
       return Error{"not a command", line, -1, "run SECONDS or quit"};
-    const Result<std::string> slot = run_slot(stack, runner, lcore, seconds);
+    const Result<std::string> slot = run_slot(stack, runners, eal, seconds);
     if (!slot) return slot.error();
     out << *slot << std::endl;
   }
@@ -113,6 +119,7 @@ Result<device::Device*> add_port(stack::Stack& stack, const std::string& name,
   options.name = name;
   options.devargs = devargs;
   options.pool = &stack.pool();
+  options.lanes = stack.lanes();
   options.mac = mac;
   auto port = device::Port::create(options);
   if (!port) return port.error();
@@ -129,7 +136,8 @@ Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostre
   stack::EalOptions eal_options;
   eal_options.memory_mb = options.memory_mb;
   eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
-  if (options.count == 0) eal_options.lane_cores = {options.core};
+  for (unsigned lane = 0; options.count == 0 && lane < options.lanes; ++lane)
+    eal_options.lane_cores.push_back(options.core + 1 + lane - options.lanes);
   auto eal = stack::Eal::start(eal_options);
   if (!eal) return eal.error();
 
@@ -137,13 +145,16 @@ Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostre
   stack_options.pool.name = "bench";
   stack_options.pool.packets = options.packets;
   stack_options.burst = options.burst;
+  stack_options.lanes = options.lanes;
   stack_options.seed = options.seed;
   time::TscClock clock;
   stack_options.origin = clock.now();
   auto stack = stack::Stack::create(stack_options);
   if (!stack) return stack.error();
-  auto inside = add_port(**stack, "in", "net_pcap0,rx_pcap=" + options.frames + ",infinite_rx=1",
-                         router_mac());
+  std::string captures = "net_pcap0";
+  for (unsigned lane = 0; lane < options.lanes; ++lane)
+    captures += ",rx_pcap=" + options.frames;
+  auto inside = add_port(**stack, "in", captures + ",infinite_rx=1", router_mac());
   if (!inside) return inside.error();
   auto outside = add_port(**stack, "out", "net_null0,no-rx=1", std::nullopt);
   if (!outside) return outside.error();
@@ -159,9 +170,12 @@ Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostre
   stack::RunnerOptions runner_options;
   runner_options.rests = false;
   runner_options.stop_after_packets = options.count;
-  stack::LaneRunner runner((*stack)->lane(0), (*stack)->rcu(), (*stack)->devices(), runner_options);
-  if (options.count == 0) return obey(**stack, runner, *(*eal)->lane_lcore(0), in, out);
-  out << run_count(**stack, runner) << std::endl;
+  Runners runners;
+  for (unsigned lane = 0; lane < options.lanes; ++lane)
+    runners.push_back(std::make_unique<stack::LaneRunner>((*stack)->lane(lane), (*stack)->rcu(),
+                                                          (*stack)->devices(), runner_options));
+  if (options.count == 0) return obey(**stack, runners, **eal, in, out);
+  out << run_count(**stack, *runners[0]) << std::endl;
   return Ok{};
 }
 

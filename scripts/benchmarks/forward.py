@@ -44,9 +44,9 @@ def hugepages():
 class Linnet:
     """linnet-bench with its stack built, waiting for slots."""
 
-    def __init__(self, options, frames, routes, burst, huge):
+    def __init__(self, options, frames, routes, burst, huge, lanes=1):
         command = [options.build / "app/linnet-bench", "forward", "--frames", frames, "--routes",
-                   routes, "--burst", burst, "--memory", MEMORY_MB]
+                   routes, "--burst", burst, "--memory", MEMORY_MB, "--lanes", lanes]
         self.process = subprocess.Popen([str(w) for w in command] + (["--hugepages"] if huge else []),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.facts = json.loads(self.answer())
