@@ -188,10 +188,12 @@ SendResult Output::pass_on(Turn& turn, Packet&& packet, const SendRequest& reque
   meta.hop = way.hop;
   meta.path_mtu = static_cast<std::uint16_t>(std::min(way.mtu, kLongest));
   meta.mark = request.mark;
+  // A hook may make it longer.
+  const bool long_one = packet.length() > way.mtu || !hooks_.empty(hook::Point::Output);
   Burst burst;
   burst.push(std::move(packet));
   hooks_.run(hook::Point::Output, turn, burst);
-  if (!burst.empty()) post_route(turn, burst, true);
+  if (!burst.empty()) post_route(turn, burst, long_one);
   return SendResult::Sent;
 }
 
