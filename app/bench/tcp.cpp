@@ -109,8 +109,16 @@ Result<> wait_for_link(std::initializer_list<End*> ends) {
   return Ok{};
 }
 
+// What a slot has left, its resets above all, goes before the next one begins.
+void settle(End& end) {
+  const Stopwatch watch;
+  while (watch.seconds() < 0.02)
+    end.host().drive();
+}
+
 template <typename Net>
-Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>()>& prepare) {
+Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>()>& prepare,
+              const std::function<void()>& after) {
   std::string line;
   out << "{\"ready\": true}" << std::endl;
   while (std::getline(in, line)) {
@@ -129,10 +137,12 @@ Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>(
     if (Result<> prepared = prepare(); !prepared) return prepared;
     if (verb == "serve") {
       if (Result<> served = serve<Net>(*task, out); !served) return served;
+      after();
       continue;
     }
     const Result<Outcome> outcome = run_client<Net>(*task, [] {});
     if (!outcome) return outcome.error();
+    after();
     out << outcome->json() << std::endl;
   }
   return Ok{};
@@ -178,7 +188,7 @@ Result<> run_tcp(const TcpOptions& options, std::istream& in, std::ostream& out)
   const bool server = options.role == "server";
   if (options.over == "kernel") {
     if (Result<> pinned = pin(options.core); !pinned) return pinned;
-    return obey<KernelNet>(in, out, [] { return Result<>(Ok{}); });
+    return obey<KernelNet>(in, out, [] { return Result<>(Ok{}); }, [] {});
   }
   stack::EalOptions eal_options;
   eal_options.memory_mb = options.memory_mb;
@@ -195,7 +205,8 @@ Result<> run_tcp(const TcpOptions& options, std::istream& in, std::ostream& out)
   }
   auto end = End::create(options, server);
   if (!end) return end.error();
-  return obey<LinnetNet>(in, out, [&] { return wait_for_link({end->get()}); });
+  return obey<LinnetNet>(
+      in, out, [&] { return wait_for_link({end->get()}); }, [&] { settle(**end); });
 }
 
 }  // namespace linnet::bench

@@ -161,6 +161,32 @@ TEST_F(WireTest, ConnectToAClosedPortIsRefused) {
   ln_close(client);
 }
 
+// Linux (inet_csk_listen_stop): what was half open goes with its listener.
+TEST_F(WireTest, WhatWasHalfOpenForAClosedListenerIsTheNextOnes) {
+  const int first = socket_on(1);
+  ASSERT_EQ(bind_to(first, kB, 80), 0);
+  ASSERT_EQ(ln_listen(first, 8), 0);
+  const int client = socket_on(0);
+  ASSERT_EQ(connect_to(client, kB, 80), -1);
+  std::vector<std::uint8_t> syn;
+  lose = [&](unsigned from, const std::uint8_t* bytes, std::size_t length) {
+    if (from == 0) syn.assign(bytes, bytes + length);
+    return from == 1;
+  };
+  run(10);
+  ln_close(first);
+  const int second = socket_on(1);
+  const int on = 1;
+  ASSERT_EQ(ln_setsockopt(second, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+  ASSERT_EQ(bind_to(second, kB, 80), 0);
+  ASSERT_EQ(ln_listen(second, 8), 0);
+  lose = nullptr;
+  ASSERT_EQ(ln_embed_inject(stack_[1], 0, syn.data(), syn.size()), 0);  // the SYN comes again
+  run(10);
+  EXPECT_EQ(connect_to(client, kB, 80), 0) << errno;
+  EXPECT_GE(ln_accept(second, nullptr, nullptr), LN_FD_BASE);
+}
+
 TEST_F(WireTest, CloseWithUnreadDataResetsThePeer) {
   const auto [client, server] = join();
   ASSERT_EQ(ln_send(client, "unread", 6, 0), 6);

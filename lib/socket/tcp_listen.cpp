@@ -212,8 +212,9 @@ void TcpSockets::half_open_due(time::Timer& timer, time::Instant now, void* cont
 void TcpSockets::take_half_open(Turn& turn, HalfOpenEntry& entry, Arrived& arrived) {
   Listener* const listener = listener_of(entry);
   if (listener == nullptr) {
+    // It was closed; another may stand in its place.
     remove(entry);
-    return reset(turn, arrived);
+    return take(turn, arrived);
   }
   tcp::SegmentOut answer;
   switch (entry.state.input(arrived.segment, turn.now, answer)) {
