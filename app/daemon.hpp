@@ -42,6 +42,8 @@ class Daemon {
   shim::StackHost& host() { return *host_; }
   // Serves until a signal to end, or until as many packets as asked for have come.
   void serve();
+  // The programs have ended: goes on until what they sent is acknowledged, two seconds at most.
+  void settle();
   // Instead of `serve`, where captures are replayed: runs them to their end.
   Result<stack::ReplayReport> replay();
   // Stops lanes, drops what is held, closes ports and socket. The account that remains.
@@ -58,8 +60,8 @@ class Daemon {
   Result<> give_up_rights();
   Result<> start_lanes();
 
-  // Waits for whatever comes next. False: it is time to end.
-  bool wait();
+  // Waits for whatever comes next, so long at most. False: it is time to end.
+  bool wait(time::Duration turn);
   bool lanes_finished() const;
   void slow_work(time::Instant now);
   void watch_lanes(time::Instant now);

@@ -15,7 +15,9 @@ namespace linnet::app {
 namespace {
 
 constexpr auto kSlowWork = time::Duration::milliseconds(250);  // link states, events, reclaiming
-constexpr auto kMeasuring = time::Duration::milliseconds(2);   // how soon --end-after is noticed
+constexpr auto kMeasuring = time::Duration::milliseconds(2);   // how soon an end is noticed
+// What programs have sent before they ended goes out so long; what is left then is reset.
+constexpr auto kSettling = time::Duration::seconds(2);
 // A turn takes microseconds; after so long the lane is stuck or its core was taken away.
 constexpr auto kStalled = time::Duration::milliseconds(100);
 constexpr unsigned kTurns = 256;  // of a lane on the control core between two looks at the socket
@@ -33,7 +35,17 @@ void Daemon::serve() {
     const time::Instant now = clock_.now();
     server_->serve(now);
     if (now >= next_slow_work_) slow_work(now);
-    more = wait();
+    more = wait(options_.end_after != 0 ? kMeasuring : kSlowWork);
+  }
+}
+
+void Daemon::settle() {
+  const time::Instant end = clock_.now() + kSettling;
+  bool more = true;
+  while (more && clock_.now() < end && !stack_->sockets().settled()) {
+    const time::Instant now = clock_.now();
+    if (now >= next_slow_work_) slow_work(now);
+    more = wait(kMeasuring);
   }
 }
 
@@ -42,7 +54,7 @@ bool Daemon::lanes_finished() const {
          std::all_of(runners_.begin(), runners_.end(), [](const auto& r) { return r->finished(); });
 }
 
-bool Daemon::wait() {
+bool Daemon::wait(time::Duration turn) {
   std::array<pollfd, device::kMaxDevices + 4> descriptors{};
   descriptors[0] = {.fd = signals_, .events = POLLIN, .revents = 0};
   descriptors[1] = {.fd = server_->fd(), .events = POLLIN, .revents = 0};
@@ -50,7 +62,6 @@ bool Daemon::wait() {
   const bool own_lane = plan_.lanes.empty();
   bool busy = own_lane && runners_.front()->take_turns(clock_, kTurns);
   const time::Instant now = clock_.now();
-  const time::Duration turn = options_.end_after != 0 ? kMeasuring : kSlowWork;
   time::Duration at_most = std::min({turn, next_slow_work_ - now, server_->next_deadline() - now});
   if (busy) at_most = time::Duration();
   if (own_lane && !busy) {

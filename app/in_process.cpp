@@ -34,17 +34,19 @@ int serve(const InProcess& program, Daemon& daemon, std::span<const std::string>
   }
   const std::shared_ptr<shim::Program> session = std::move(made).value();
   shim::choose_for_process(session);
-  std::atomic<bool> ended{false};
+  std::atomic<bool> ended{false}, serving{true};
   int code = kEnded;
   std::thread thread([&] {
     code = program.run(words);
     ended = true;
-    kill(getpid(), SIGTERM);  // ends the loop below
+    if (serving) kill(getpid(), SIGTERM);  // ends the loop below
   });
   daemon.serve();
+  serving = false;
   const bool by_itself = ended;
   session->end();  // its calls fail from here on
   thread.join();
+  daemon.settle();
   return by_itself ? code : kEnded;
 }
 

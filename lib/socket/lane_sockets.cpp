@@ -80,6 +80,7 @@ bool LaneSockets::end(Turn& turn) {
 }
 
 void LaneSockets::after_turn() {
+  tell_orphans();
   context_.programs.wake();
   for (std::uint32_t lanes = tcp_.take_handed_to(); lanes != 0; lanes &= lanes - 1)
     context_.system.sessions.wake_lane(static_cast<unsigned>(__builtin_ctz(lanes)));
@@ -319,8 +320,14 @@ unsigned LaneSockets::end_session(Turn& turn, LaneSession& session) {
         break;
     }
   }
-  if (session.sockets.empty()) context_.programs.let_go(session);
+  if (!session.sockets.empty()) return count + 1;
+  tell_orphans();  // before anybody can think that there is nothing
+  context_.programs.let_go(session);
   return count + 1;
+}
+
+void LaneSockets::tell_orphans() {
+  context_.system.orphans[context_.lane].store(tcp_.sizes().orphans, std::memory_order_relaxed);
 }
 
 void LaneSockets::clear(Turn& turn) {

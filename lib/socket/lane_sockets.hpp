@@ -53,6 +53,7 @@ class LaneSockets {
   std::uint64_t bad_requests() const { return bad_requests_.value(); }
 
  private:
+  void tell_orphans();
   unsigned take_handed_over(packet::Turn& turn);
   bool take_message(packet::Turn& turn);
   unsigned take_requests(packet::Turn& turn, LaneSession& session);

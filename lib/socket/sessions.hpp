@@ -3,6 +3,7 @@
 // again when `version` moved. A session that closes stays until every lane has let go of it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -41,6 +42,13 @@ class Sessions {
   // Who wakes a lane; nullptr: nobody, its turns are given anyway.
   void set_waker(unsigned lane, LaneWaker* waker) {
     wakers_[lane].store(waker, std::memory_order_release);
+  }
+  // Whether every lane has let go of every session.
+  bool all_let_go() {
+    const std::lock_guard lock(mutex_);
+    return std::all_of(slots_.begin(), slots_.end(), [this](const auto& slot) {
+      return slot == nullptr || slot->let_go_.load(std::memory_order_acquire) == all_lanes();
+    });
   }
   // Frees the sessions that every lane has let go of; calls `gone(number)` before each.
   template <typename Gone>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
 
 #include "packet/pool.hpp"
@@ -32,6 +35,15 @@ class System {
   const SipKey initial_key, timestamp_key, cookie_key, port_key;
   HandOver hand_over;
 
+  // Connections of each lane that no program has any more, as of its last turn.
+  std::array<std::atomic<std::uint32_t>, kMaxLanes> orphans{};
+
+  // --- Control core: whether programs are gone and all that they had to say is said.
+  bool settled() {
+    return sessions.all_let_go() &&
+           std::all_of(orphans.begin(), orphans.end(),
+                       [](const auto& lane) { return lane.load(std::memory_order_relaxed) == 0; });
+  }
   // --- Control core, now and then: what dead programs had comes back.
   void control_turn() {
     sessions.reap([this](std::uint16_t session) {

@@ -116,6 +116,8 @@ void TcpSockets::clear(Turn& turn) {
     const std::uint32_t number = number_of(value);
     switch (Entry{value >> kEntryShift}) {
       case Entry::Connection:
+        // Nobody answers for it from now on: the peer is told, not left waiting.
+        connections_[number].connection.abort(turn);
         return release(turn, connections_[number]);
       case Entry::HalfOpen:
         return remove(half_open_[number]);

@@ -92,7 +92,7 @@ class TcpSockets final : public tcp::Host {
   // Tells programs what happened, and releases what has ended. True: there was something.
   bool service(packet::Turn& turn);
   void service(packet::Turn& turn, TcpSocket& socket);
-  // Frees all without a word.
+  // Frees all; connections are reset.
   void clear(packet::Turn& turn);
 
   // Lanes that packets were handed to since it was last asked, a bit each.

@@ -122,7 +122,7 @@ class Namespace:
         self.run('sh', '-c', f'echo {value} > /proc/sys/{key.replace(".", "/")}', check=True)
 
     def spawn(self, *words, **options):
-        return subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, **options)
+        return subprocess.Popen(self.command(*words), **{'stdin': subprocess.DEVNULL} | options)
 
 
 class Daemon:

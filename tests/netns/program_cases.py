@@ -111,6 +111,46 @@ def httpd_serves_with_its_lane_on_the_control_core():
     serve_pages(0)
 
 
+LEFT_ALONE = '''
+import socket, sys
+address = sys.argv[1]
+idle = [socket.create_connection((address, 7), 10) for _ in range(1000)]
+for s in idle:
+    s.settimeout(20)
+    s.sendall(b'x')
+    assert s.recv(1) == b'x'
+# All that it says is read, and what is echoed finds no room here.
+held = socket.socket()
+held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+held.settimeout(20)
+held.connect((address, 7))
+held.sendall(bytes(100_000))
+print('ready', flush=True)
+# Whoever reads before the program has ended would make room.
+sys.stdin.readline()
+def end_of(s):
+    try:
+        while s.recv(1 << 20):
+            pass
+        return 'end'
+    except ConnectionResetError:
+        return 'reset'
+print(*sorted({end_of(s) for s in idle}), end_of(held), flush=True)
+'''
+
+
+@case('own')
+def a_program_that_ends_leaves_no_peer_waiting():
+    """As if the kernel closed its sockets: idle peers see the end of the stream, one who takes nothing any more a reset."""
+    with Lab('z') as lab:
+        net = Net(lab, 'linnet-echo')
+        peer = lab.spawn(net.host, '/usr/bin/python3', '-c', LEFT_ALONE, ADDRESS, stdin=-1, stdout=-1, text=True)
+        expect(peer.stdout.readline() == 'ready\n', 'the peer does not start', net.daemon.messages())
+        net.finish()
+        said = peer.communicate('read\n', timeout=30)[0]
+        expect(said == 'end reset\n', 'what the peers saw', said)
+
+
 @case('own')
 def nc_hears_the_kernels_connection():
     """It listens, the kernel connects, and what the kernel says comes out of its standard output."""
