@@ -18,16 +18,6 @@ namespace {
 
 constexpr std::uint32_t kHeaders = sizeof(wire::Ipv4Header) + sizeof(wire::TcpHeader);
 
-// Linux tcp_select_initial_window: the scale by which the largest buffer can be told.
-std::uint8_t scale_for(std::uint64_t largest) {
-  std::uint8_t scale = 0;
-  while (largest > 65535 && scale < wire::kTcpMaxWindowScale) {
-    largest >>= 1;
-    ++scale;
-  }
-  return scale;
-}
-
 }  // namespace
 
 void TcpSockets::listen(Turn&, LaneSession& session, const Message& request) {
@@ -93,14 +83,12 @@ tcp::PassiveOptions TcpSockets::passive_options(const Listener& listener, const 
   tcp::PassiveOptions out;
   out.mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu - kHeaders, 65535));
   if (options.max_segment != 0) out.mss = std::min(out.mss, options.max_segment);
-  // Half of a buffer is for what the system needs (Linux: tcp_adv_win_scale 1).
-  std::uint32_t space = options.receive_buffer != 0 ? options.receive_buffer / 2
-                                                    : settings.tcp_rmem_default.get() / 2;
-  if (options.window_clamp != 0) space = std::min(space, options.window_clamp);
-  out.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(space, 65535));
+  // What the connection will begin with: a right edge that was promised never moves back
+  // (RFC 9293 SHLD-14).
+  const tcp::WindowOffer offer = tcp::first_offer(settings, options, out.mss);
+  out.window = offer.window;
   out.window_scaling = settings.tcp_window_scaling != 0;
-  out.scale =
-      scale_for(options.receive_buffer != 0 ? options.receive_buffer : settings.tcp_rmem_max.get());
+  out.scale = offer.scale;
   out.sack = settings.tcp_sack != 0;
   out.timestamps = settings.tcp_timestamps != 0;
   out.ecn = settings.tcp_ecn != 0;

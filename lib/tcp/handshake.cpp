@@ -143,6 +143,9 @@ HalfOpenVerdict HalfOpen::input(const Segment& segment, time::Instant now, Segme
     answer = again ? syn_ack(now) : acknowledgment(now);
     return HalfOpenVerdict::Answer;
   };
+  // What no sender sends (row T13).
+  if (segment.has(flag::kSyn | flag::kFin) || segment.has(flag::kSyn | flag::kRst))
+    return HalfOpenVerdict::Ignore;
   const Seq expected = peer_initial_ + 1;
   const std::uint8_t control = segment.flags & (flag::kSyn | flag::kRst | flag::kAck);
   if (control == flag::kSyn && segment.seq == peer_initial_) return out_of_place(true);
