@@ -286,10 +286,8 @@ void Report::finish(const std::vector<Account>& accounts, const Results& ours,
     streams.push_back({{"sender", std::move(sender)}, {"receiver", std::move(receiver)}});
   }
   end_ = {{"streams", std::move(streams)}};
-  if (parameters_.udp)
-    add_udp_sums(accounts, end_);
-  else
-    add_sums(accounts, end_);
+  if (parameters_.udp) add_udp_sums(accounts, end_);
+  add_sums(accounts, end_);
   end_["cpu_utilization_percent"] = {
       {"host_total", ours.cpu_total},   {"host_user", ours.cpu_user},
       {"host_system", ours.cpu_system}, {"remote_total", theirs.cpu_total},

@@ -3,6 +3,7 @@
 wire. With LONG=1 each case has its full size: 10 GiB, 100,000 connections."""
 import json
 import pathlib
+import random
 import re
 import subprocess
 
@@ -219,7 +220,7 @@ def streams_cross_a_bad_wire_byte_for_byte():
 
 
 @case('own')
-def iperf3_and_curl_cross_a_bad_wire():
+def iperf3_crosses_a_bad_wire():
     with Lab('x') as lab:
         net = Net(lab, 'linnet-iperf', '-s', wire=(SEED, *BAD))
         for words in ([], ['-R'], ['-P', '8', '-C', 'bbr'], ['-R', '-C', 'bbr']) if LONG else ([], ['-R', '-C', 'bbr']):
@@ -228,4 +229,18 @@ def iperf3_and_curl_cross_a_bad_wire():
             expect('error' not in result, f'iperf3 {" ".join(words)}: {result.get("error")}')
             figures(' '.join(words), result['end'])
             expect(result['end']['sum_received']['bytes'] > 100_000, 'next to nothing came through', done.stdout[-1500:])
+        net.finish()
+
+
+@case('own')
+def curl_fetches_a_file_over_a_bad_wire():
+    with Lab('x') as lab:
+        root = lab.directory / 'pages'
+        root.mkdir()
+        page = random.Random(SEED).randbytes((100 if LONG else 2) << 20)
+        (root / 'big').write_bytes(page)
+        net = Net(lab, 'linnet-httpd', root, '80', wire=(SEED, *BAD))
+        got = lab.directory / 'got'
+        done = net.host.run('curl', '-sS', '-o', got, f'http://{ADDRESS}/big', timeout=600)
+        expect(got.exists() and got.read_bytes() == page, 'the file differs', done.stderr + net.daemon.messages())
         net.finish()
