@@ -350,6 +350,25 @@ TEST_F(CallsTest, SendWithoutABufferTriesAgainThoughNothingIsOutstanding) {
 }
 
 // Two of three are satisfied at once, and the one that drained the rings leaves first.
+TEST_F(CallsTest, NobodyIsToldToWriteWhileNoBufferIsFree) {
+  const int fd = connected();
+  std::vector<socket::BufferRef> taken;
+  while (const auto buffer = buffers_.take(program_->session()))
+    taken.push_back(*buffer);
+  pollfd poll{fd, POLLOUT, 0};
+  EXPECT_EQ(ln_send(fd, "x", 1, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 0) << "a loop of poll and send would spin";
+  buffers_.give_back(program_->session(), taken.back());
+  taken.pop_back();
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
+  EXPECT_EQ(poll.revents, POLLOUT);
+  EXPECT_EQ(ln_send(fd, "x", 1, 0), 1);
+  for (const socket::BufferRef& buffer : taken)
+    buffers_.give_back(program_->session(), buffer);
+  ln_close(fd);
+}
+
 TEST_F(CallsTest, TheThirdSleeperDrainsTheRingsWhenTwoHaveLeft) {
   const int fd = connected();
   host_.drives = false;

@@ -59,7 +59,8 @@ int Datagram::on_bound(Lock& lock) {
 int Datagram::open(Lock& lock) {
   if (!handles_.empty()) {
     program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
-    return 0;
+    // Dissolved, and bound to no port by the program (Linux: inet_autobind).
+    return local_.port == 0 ? rebind(lock) : 0;
   }
   if (const int bad = bind_any_port(); bad != 0) return bad;
   handles_.resize(program().lanes());

@@ -10,11 +10,19 @@ namespace linnet::shim {
 
 using socket::Message;
 
+namespace {
+
+// How often a buffer is looked for while somebody waits for one.
+constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
+
+}  // namespace
+
 Result<std::shared_ptr<Program>> Program::create(const Parts& parts) {
   std::shared_ptr<Program> program(new Program(parts));
   auto session = parts.sessions.create();
   if (!session) return session.error();
   program->session_ = *session;
+  program->number_ = (*session)->number();
   program->lanes_ = (*session)->lanes();
   program->numbers_.emplace_back();  // 0 is nobody's number
   return program;
@@ -26,6 +34,10 @@ Program::~Program() {
 
 void Program::end() {
   if (ended_.exchange(true, std::memory_order_acq_rel)) return;
+  // Whoever writes into a ring now has asked before: the session is his until he is done.
+  for (Writer& writer : writers_) {
+    const std::lock_guard lock(writer.mutex);
+  }
   Descriptors::of_process().remove_all(*this);
   std::vector<std::shared_ptr<Socket>> sockets;
   {
@@ -65,6 +77,37 @@ void Program::leave(std::uint32_t number) {
 std::shared_ptr<Socket> Program::find(std::uint32_t number) {
   const std::lock_guard lock(numbers_mutex_);
   return number < numbers_.size() ? numbers_[number] : nullptr;
+}
+
+std::optional<socket::BufferRef> Program::take_buffer() {
+  if (ended()) return std::nullopt;
+  return parts_.buffers.take(number_);
+}
+
+void Program::starve(std::uint32_t number) {
+  {
+    const std::lock_guard lock(starved_mutex_);
+    starved_.push_back(number);
+    any_starved_.store(true, std::memory_order_release);
+  }
+  const std::lock_guard lock(sleep_mutex_);
+  if (leader_ != nullptr) leader_->waiter_.wake();  // to sleep for a short time only
+}
+
+// Nothing tells when a buffer comes back to the pool: one is tried for.
+void Program::feed_starved() {
+  const auto buffer = take_buffer();
+  if (!buffer) return;
+  give_back(*buffer);
+  std::vector<std::uint32_t> fed;
+  {
+    const std::lock_guard lock(starved_mutex_);
+    fed.swap(starved_);
+    any_starved_.store(false, std::memory_order_release);
+  }
+  for (const std::uint32_t number : fed) {
+    if (const std::shared_ptr<Socket> socket = find(number)) socket->buffers_back();
+  }
 }
 
 bool Program::try_requests(unsigned lane, const Message* messages, std::size_t count) {
@@ -113,6 +156,7 @@ void Program::pump() {
     }
     if (any && session_->lane_waits(lane)) host().kick(lane);
   }
+  if (any_starved_.load(std::memory_order_acquire)) feed_starved();
 }
 
 void Program::remember(unsigned lane, socket::Handle handle, std::shared_ptr<Socket> socket) {
@@ -208,7 +252,11 @@ Host::Slept Program::Sleeper::sleep(std::span<pollfd> others, const sigset_t* ma
     asleep_ = true;
   }
   Host::Slept slept = Host::Slept::Woken;
-  if (!waiter_.woken()) slept = program_.host().sleep(descriptors_, deadline_, mask);
+  time::Instant until = deadline_;
+  if (leads && program_.any_starved_.load(std::memory_order_acquire))
+    until = std::min(until, program_.host().now() + kBufferRetry);
+  if (!waiter_.woken()) slept = program_.host().sleep(descriptors_, until, mask);
+  if (slept == Host::Slept::TimedOut && until < deadline_) slept = Host::Slept::Woken;
   if (leads) {
     program_.session_->end_sleep();
     program_.pump();

@@ -56,7 +56,7 @@ class Program : public std::enable_shared_from_this<Program> {
   socket::Ports& ports() { return parts_.ports; }
   const socket::Settings& settings() { return parts_.settings; }
   unsigned lanes() const { return lanes_; }
-  std::uint16_t session() const { return session_->number(); }
+  std::uint16_t session() const { return number_; }
 
   // --- Sockets by number: 1 and on, in messages.
   std::uint32_t enter(std::shared_ptr<Socket> socket);
@@ -66,11 +66,15 @@ class Program : public std::enable_shared_from_this<Program> {
   void remember(unsigned lane, socket::Handle handle, std::shared_ptr<Socket> socket);
 
   // --- Buffers.
-  std::optional<socket::BufferRef> take_buffer() { return parts_.buffers.take(session_->number()); }
+  std::optional<socket::BufferRef> take_buffer();
   std::byte* address(const socket::BufferRef& ref) const { return parts_.buffers.address(ref); }
+  // What is left at the end, the control core takes: our number may be another program's then.
   void give_back(const socket::BufferRef& ref) {
-    parts_.buffers.give_back(session_->number(), ref);
+    if (!ended()) parts_.buffers.give_back(number_, ref);
   }
+  // The socket found no free buffer: it is told (`Socket::buffers_back`) by a `pump` that finds
+  // one.
+  void starve(std::uint32_t number);
 
   // --- Requests. False: the ring is full, nothing was written. A train is written wholly or not.
   bool try_request(unsigned lane, const socket::Message& message) {
@@ -133,12 +137,17 @@ class Program : public std::enable_shared_from_this<Program> {
 
   // For a wait outside of our calls: the lanes signal `wake_fd` while it is on.
   int wake_fd() const { return session_->wake_fd(); }
-  void begin_outside_wait() { session_->begin_sleep(); }
-  void end_outside_wait() { session_->end_sleep(); }
+  void begin_outside_wait() {
+    if (!ended()) session_->begin_sleep();
+  }
+  void end_outside_wait() {
+    if (!ended()) session_->end_sleep();
+  }
 
  private:
   explicit Program(const Parts& parts) : parts_(parts) {}
   void dispatch(unsigned lane, const socket::Message& event);
+  void feed_starved();
   std::shared_ptr<Socket> find(std::uint32_t number);
 
   struct alignas(64) Writer {
@@ -147,6 +156,7 @@ class Program : public std::enable_shared_from_this<Program> {
 
   const Parts parts_;
   socket::Session* session_ = nullptr;
+  std::uint16_t number_ = 0;  // the session's
   unsigned lanes_ = 0;
   std::atomic<bool> ended_{false};
   std::array<Writer, socket::kMaxLanes> writers_;
@@ -160,6 +170,9 @@ class Program : public std::enable_shared_from_this<Program> {
   Mutex numbers_mutex_;
   std::vector<std::shared_ptr<Socket>> numbers_;
   std::vector<std::uint32_t> free_numbers_;
+  std::mutex starved_mutex_;
+  std::vector<std::uint32_t> starved_;  // sockets by number
+  std::atomic<bool> any_starved_{false};
 
   mutable std::mutex sleep_mutex_;
   Sleeper* leader_ = nullptr;

@@ -80,6 +80,8 @@ class Socket : public File {
 
   // An event of a lane. True: nothing will come any more, the number is free.
   virtual bool on_event(unsigned lane, const Message& event) = 0;
+  // `Program::starve` was asked: there are free buffers again.
+  virtual void buffers_back() {}
 
   std::uint32_t number() const { return number_; }
 

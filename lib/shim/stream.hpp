@@ -22,6 +22,7 @@ class Stream final : public Socket {
   int borrow(std::span<ln_buffer> buffers, int flags) override;
   int send_lent(std::span<const ln_buffer> buffers, int flags) override;
   bool on_event(unsigned lane, const Message& event) override;
+  void buffers_back() override;
 
  protected:
   int on_close() override;
@@ -54,7 +55,7 @@ class Stream final : public Socket {
   // With mutex_ held.
   std::uint32_t mask() const;
   bool readable() const;
-  bool writable() const { return credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
+  bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
   bool at_end() const { return end_ || (shutdown_ & 1) != 0 || state_ == State::Close; }
   void start_connect(Lock& lock);
   int finish_connect(Lock& lock, int busy, bool may_block);
@@ -69,6 +70,7 @@ class Stream final : public Socket {
   int wait_until_connected(Lock& lock, time::Instant until, bool may_block);
   ssize_t broken_pipe(int flags);
   bool push(Lock& lock, Message message);
+  void starve();
   std::size_t fill(Lock& lock, const SendCall& call, std::size_t from);
   void happened(std::uint32_t events) { publish(mask(), events & mask()); }
   std::size_t copy_available(ReceiveCall& call, std::size_t from, std::vector<Message>& requests);
@@ -113,6 +115,7 @@ class Stream final : public Socket {
   std::uint64_t urgent_at_ = 0;
   std::uint64_t credit_ = 0;   // bytes that may be sent
   std::uint64_t granted_ = 0;  // of all that is not acknowledged and may be sent
+  bool starved_ = false;  // there was credit and no free buffer: not writable until one is back
   Fifo<std::shared_ptr<Stream>> accepted_;
   std::uint64_t asked_ = 0;  // cookie of the last query
   std::vector<Question> questions_;

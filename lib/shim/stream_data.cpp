@@ -53,6 +53,19 @@ bool Stream::push(Lock& lock, Message message) {
   return true;
 }
 
+// Linux: sk_stream_wait_memory. Who polls must not be told that it can write while it cannot.
+void Stream::starve() {
+  if (std::exchange(starved_, true)) return;
+  program().starve(number_);
+  publish(mask(), 0);
+}
+
+void Stream::buffers_back() {
+  const std::lock_guard lock(mutex_);
+  starved_ = false;
+  happened(POLLOUT | POLLWRNORM);
+}
+
 // Copies what the credit allows into buffers and sends them. How many bytes went.
 std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
   std::size_t sent = 0;
@@ -80,7 +93,10 @@ std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
     sent += count;
     buffer = next;
   }
-  if (buffer) program().give_back(*buffer);
+  if (buffer)
+    program().give_back(*buffer);
+  else if (from + sent < call.bytes && credit_ > 0 && state_ == State::Established)
+    starve();
   if (sent > 0) publish(mask(), 0);
   return sent;
 }

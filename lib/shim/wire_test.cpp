@@ -71,6 +71,42 @@ TEST_F(WireTest, LongDatagramsTravelInFragments) {
   ln_close(client);
 }
 
+// Linux: __udp_disconnect, inet_autobind.
+TEST_F(WireTest, ADissolvedUdpSocketSendsFromANewPort) {
+  const int server = socket_on(1, SOCK_DGRAM), client = socket_on(0, SOCK_DGRAM);
+  ASSERT_EQ(bind_to(server, kB, 7), 0);
+  ASSERT_EQ(connect_to(client, kB, 7), 0);
+  const auto port_of = [&] {
+    sockaddr_in name{};
+    socklen_t length = sizeof name;
+    ln_getsockname(client, reinterpret_cast<sockaddr*>(&name), &length);
+    return ntohs(name.sin_port);
+  };
+  const unsigned before = port_of();
+  EXPECT_NE(before, 0);
+  sockaddr_in nobody{};
+  nobody.sin_family = AF_UNSPEC;
+  ASSERT_EQ(ln_connect(client, reinterpret_cast<sockaddr*>(&nobody), sizeof nobody), 0);
+  EXPECT_EQ(port_of(), 0);
+  const sockaddr_in to = name_of(kB, 7);
+  ASSERT_EQ(ln_sendto(client, "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 1);
+  run(3);
+  const unsigned after = port_of();
+  EXPECT_NE(after, 0);
+  char text[4];
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  ASSERT_EQ(ln_recvfrom(server, text, sizeof text, 0, reinterpret_cast<sockaddr*>(&from), &length),
+            1);
+  EXPECT_EQ(ntohs(from.sin_port), after) << "what getsockname says is what the peer sees";
+  // And the answer comes.
+  ASSERT_EQ(ln_sendto(server, "y", 1, 0, reinterpret_cast<sockaddr*>(&from), length), 1);
+  run(3);
+  EXPECT_EQ(ln_recv(client, text, sizeof text, 0), 1);
+  ln_close(server);
+  ln_close(client);
+}
+
 TEST_F(WireTest, TcpConnectsCarriesAndCloses) {
   const auto [client, server] = join();
   ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);

@@ -39,6 +39,7 @@ LaneRunner::~LaneRunner() {
 Result<> LaneRunner::start(unsigned lcore) {
   LINNET_CHECK(!running());
   stop_.store(false, std::memory_order_relaxed);
+  ended_.store(false, std::memory_order_relaxed);
   const int error = rte_eal_remote_launch(&LaneRunner::entry, this, lcore);
   if (error != 0) {
     return Error{std::string("the lane's core is not free (") + rte_strerror(-error) + ")",
@@ -53,6 +54,8 @@ void LaneRunner::stop() {
   stop_.store(true, std::memory_order_release);
   waker_.wake();
   rte_eal_wait_lcore(static_cast<unsigned>(lcore_));
+  // What the lane has done is the caller's to see by our own order, not only by EAL's.
+  LINNET_CHECK(ended_.load(std::memory_order_acquire));
   lcore_ = -1;
 }
 
@@ -72,6 +75,7 @@ void LaneRunner::run() {
   }
   lane_.set_on_worker(false);
   rcu_.offline(lane_.index());
+  ended_.store(true, std::memory_order_release);
 }
 
 bool LaneRunner::turn(time::Clock& clock) {

@@ -34,7 +34,8 @@ class LaneRunner final : private socket::LaneWaker {
   // All must outlive the runner.
   LaneRunner(Lane& lane, table::Rcu& rcu, const device::DeviceTable& devices,
              const RunnerOptions& options = {});
-  // Stops the lane if it runs.
+  // Stops the lane if it runs. Other lanes and programs wake it until they have stopped: of several
+  // runners all are to be stopped before the first ends.
   ~LaneRunner() override;
   LaneRunner(const LaneRunner&) = delete;
   LaneRunner& operator=(const LaneRunner&) = delete;
@@ -83,6 +84,7 @@ class LaneRunner final : private socket::LaneWaker {
   int lcore_ = -1;
   std::atomic<bool> stop_{false};
   std::atomic<bool> finished_{false};
+  std::atomic<bool> ended_{false};                // `run` has returned
   std::atomic<std::int64_t> turn_started_ns_{0};  // 0: no turn runs
 
   // The lane's own.
