@@ -2,6 +2,7 @@
 // Commands that must be refused, each with the wrong word in braces, or empty braces where a word
 // is missing. Every one must name that word and its place, and leave all state as it was.
 #include "control/control_fixture.hpp"
+#include "control/words.hpp"
 
 namespace linnet::control {
 namespace {
@@ -304,6 +305,16 @@ constexpr const char* kBad[] = {
     "sysctl -a {net.ipv4.ip_forward}",
     "sysctl net.ipv4.ip_forward = {}",
     "sysctl net.ipv4.ip_forward = {9}",
+    "sysctl {\"net.ipv4.tcp_rmem=4096 87380\"}",
+    "sysctl {\"net.ipv4.tcp_rmem=4096 87380 6291456 1\"}",
+    "sysctl {\"net.ipv4.tcp_rmem=0 87380 6291456\"}",
+    "sysctl net.ipv4.tcp_wmem = 4096 16384 {}",
+    "sysctl {net.ipv4.tcp_rmem_max=4096}",
+    "sysctl {\"net.ipv4.ip_local_port_range=2000 1999\"}",
+    "sysctl {\"net.ipv4.ip_local_port_range=0 1999\"}",
+    "sysctl {net.ipv4.tcp_congestion_control=vegas}",
+    "sysctl {net.ipv4.tcp_congestion_control=}",
+    "sysctl {net.ipv4.tcp_available_congestion_control=bbr}",
     "sysctl net.ipv4.ip_forward=1 {net.ipv4.nothing=1}",
     "sysctl net.ipv4.ip_forward=1 {net.ipv4.ip_default_ttl=999}",
 };
@@ -349,7 +360,9 @@ TEST_F(BadCommands, A9_EachNamesTheWrongWordAndChangesNothing) {
     const std::string place = "(word " + std::to_string(bad.position) + ")";
     EXPECT_NE(error.find(place), std::string::npos) << text << "\n" << error;
     if (!bad.word.empty() && !quoted) {
-      const std::string named = '"' + bad.word.substr(0, bad.word.find(' '));
+      const std::string named =
+          '"' + (bad.word.starts_with('"') ? split_words(bad.word).value().front()
+                                           : bad.word.substr(0, bad.word.find(' ')));
       EXPECT_NE(error.find(named), std::string::npos) << text << "\n" << error;
     }
     EXPECT_TRUE(error.starts_with("Error: ") && error.ends_with(".\n")) << text << "\n" << error;

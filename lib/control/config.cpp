@@ -6,6 +6,7 @@
 #include "control/route_text.hpp"
 #include "control/rule.hpp"
 #include "control/sysctl.hpp"
+#include "control/words.hpp"
 
 namespace linnet::control {
 namespace {
@@ -16,7 +17,9 @@ using route::RouteSpec;
 // Two names of one value: the one of the finer unit tells it exactly.
 bool is_coarser(const Setting& setting, const std::vector<Setting>& all) {
   return std::any_of(all.begin(), all.end(), [&setting](const Setting& other) {
-    return other.value == setting.value && other.unit < setting.unit;
+    return setting.numbers.size() == 1 && other.numbers.size() == 1 &&
+           other.numbers[0].kept == setting.numbers[0].kept &&
+           other.numbers[0].unit < setting.numbers[0].unit;
   });
 }
 
@@ -29,8 +32,9 @@ void add_settings(const Context& context, std::vector<std::string>& lines) {
       settings_of({ip_defaults, neigh_defaults, socket_defaults, tcp_defaults});
   const std::vector<Setting> all = settings_of(context.stack);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].get() != defaults[i].get() && !is_coarser(all[i], all))
-      lines.push_back("sysctl " + std::string(all[i].name) + '=' + std::to_string(all[i].get()));
+    const std::string text = all[i].text();
+    if (text == defaults[i].text() || is_coarser(all[i], all)) continue;
+    lines.push_back(join_words({"sysctl", std::string(all[i].name) + '=' + text}));
   }
 }
 

@@ -56,7 +56,8 @@ TEST_F(ShowTest, LanesPoolsPortsAndVersionAreToldInBothForms) {
 TEST_F(ShowTest, ConfigSetsTheSameStateAgain) {
   furnish();
   for (const char* line :
-       {"sysctl net.ipv4.ip_forward=1", "sysctl net.ipv4.neigh.default.locktime=7",
+       {"sysctl net.ipv4.ip_forward=1", "sysctl 'net.ipv4.tcp_rmem=4096\t87380\t6291456'",
+        "sysctl net.ipv4.tcp_congestion_control=reno", "sysctl net.ipv4.neigh.default.locktime=7",
         "ip addr add 10.0.0.2/24 brd 10.0.0.3 noprefixroute dev tap0",
         "ip addr add 192.0.2.1/32 dev lo", "ip link set tap1 mtu 9000 promisc on",
         "ip route add 10.8.0.0/16 mtu 1400 nexthop via 10.0.0.2 nexthop via 10.0.1.3 weight 9 "

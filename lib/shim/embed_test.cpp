@@ -132,6 +132,9 @@ TEST_F(Embed, SettingsAreReadAndWrittenByLinuxNames) {
   EXPECT_EQ(ln_embed_sysctl_set(stack_, "net.ipv4.ip_default_ttl", "77"), 0);
   EXPECT_EQ(ln_embed_sysctl_get(stack_, "net.ipv4.ip_default_ttl", value, sizeof value), 0);
   EXPECT_STREQ(value, "77");
+  EXPECT_EQ(ln_embed_sysctl_set(stack_, "net.ipv4.tcp_rmem", "4096 65536 131072"), 0);
+  EXPECT_EQ(ln_embed_sysctl_get(stack_, "net.ipv4.tcp_rmem", value, sizeof value), 0);
+  EXPECT_STREQ(value, "4096\t65536\t131072");
 }
 
 TEST_F(Embed, SeveralStacksLiveInOneProcess) {

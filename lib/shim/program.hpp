@@ -35,6 +35,9 @@ struct Parts {
   socket::Buffers& buffers;
   socket::Ports& ports;
   const socket::Settings& settings;
+  // Bytes a new stream's buffers have (Linux: tcp_wmem and tcp_rmem, the middle ones).
+  const std::atomic<std::uint32_t>& stream_send_buffer;
+  const std::atomic<std::uint32_t>& stream_receive_buffer;
   Host& host;
 };
 
@@ -55,6 +58,12 @@ class Program : public std::enable_shared_from_this<Program> {
   Host& host() { return parts_.host; }
   socket::Ports& ports() { return parts_.ports; }
   const socket::Settings& settings() { return parts_.settings; }
+  int stream_send_buffer() const {
+    return static_cast<int>(parts_.stream_send_buffer.load(std::memory_order_relaxed));
+  }
+  int stream_receive_buffer() const {
+    return static_cast<int>(parts_.stream_receive_buffer.load(std::memory_order_relaxed));
+  }
   unsigned lanes() const { return lanes_; }
   std::uint16_t session() const { return number_; }
 

@@ -14,9 +14,8 @@ namespace linnet::shim {
 namespace {
 
 constexpr std::string_view kCongestionNames[] = {"", "reno", "cubic", "bbr", "dctcp"};
-// Linux, x86-64: SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF; net.ipv4.tcp_wmem and tcp_rmem in the middle.
+// Linux, x86-64: SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF.
 constexpr int kLeastSendBuffer = 4608, kLeastReceiveBuffer = 2304;
-constexpr int kStreamSendBuffer = 16384, kStreamReceiveBuffer = 131072;
 
 // Linux: copy of an int to as much room as there is.
 int write_value(const void* from, std::size_t size, void* value, socklen_t* length) {
@@ -243,7 +242,7 @@ int Socket::get_special(int level, int name, void* value, socklen_t* length) {
       return write_timeout(options_.send_timeout, value, length);
     case SO_SNDBUF: {
       const int initial =
-          stream ? kStreamSendBuffer : static_cast<int>(settings.wmem_default.load());
+          stream ? program().stream_send_buffer() : static_cast<int>(settings.wmem_default.load());
       const auto most = static_cast<int>(settings.wmem_max.load());
       return write_int(options_.send_buffer == 0
                            ? initial
@@ -251,8 +250,8 @@ int Socket::get_special(int level, int name, void* value, socklen_t* length) {
                        value, length);
     }
     case SO_RCVBUF: {
-      const int initial =
-          stream ? kStreamReceiveBuffer : static_cast<int>(settings.rmem_default.load());
+      const int initial = stream ? program().stream_receive_buffer()
+                                 : static_cast<int>(settings.rmem_default.load());
       const auto most = static_cast<int>(settings.rmem_max.load());
       return write_int(options_.receive_buffer == 0
                            ? initial

@@ -10,7 +10,13 @@ namespace linnet::shim {
 
 Parts StackHost::parts() {
   socket::System& sockets = stack_.sockets();
-  return {sockets.sessions, sockets.buffers, sockets.ports, sockets.settings, *this};
+  return {sockets.sessions,
+          sockets.buffers,
+          sockets.ports,
+          sockets.settings,
+          sockets.tcp_settings.tcp_wmem_default.atomic(),
+          sockets.tcp_settings.tcp_rmem_default.atomic(),
+          *this};
 }
 
 // Linux: inet_bind, by inet_addr_type.

@@ -169,7 +169,9 @@ class TestHost final : public Host {
 class CallsTest : public testing::Test {
  protected:
   CallsTest() : pool_(std::move(packet::Pool::create(pool_options())).value()) {
-    program_ = std::move(Program::create({sessions_, buffers_, ports_, settings_, host_})).value();
+    program_ = std::move(Program::create({sessions_, buffers_, ports_, settings_, stream_buffer_,
+                                          stream_buffer_, host_}))
+                   .value();
     lane_ = std::make_unique<EchoLane>(*sessions_.at(0), buffers_);
     host_.lane = lane_.get();
     choose_for_thread(program_);
@@ -204,6 +206,7 @@ class CallsTest : public testing::Test {
 
   std::unique_ptr<packet::Pool> pool_;
   socket::Settings settings_;
+  std::atomic<std::uint32_t> stream_buffer_{65536};
   socket::Sessions sessions_{1};
   socket::Buffers buffers_{*pool_};
   socket::Ports ports_{settings_, 1, 7};

@@ -196,8 +196,8 @@ void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
   const std::uint32_t standing = receive_buffer_.window(next);
   if (ack_.owed() && ack_.due(next - receive_buffer_.told())) ack_.owe_now();
   if (2 * std::uint64_t{standing} <= receive_buffer_.threshold()) {
-    const std::uint32_t offered =
-        receive_buffer_.select(next, receive_queue_.truesize(), ack_.peer_mss(), engine_.memory);
+    const std::uint32_t offered = receive_buffer_.select(
+        next, receive_queue_.truesize(), ack_.peer_mss(), engine_.memory, engine_.settings);
     if (offered != 0 && offered >= 2 * std::uint64_t{standing}) ack_.owe_now();
   }
   if (ack_.now()) send_owed_ack(turn);

@@ -74,7 +74,7 @@ bool ReceiveBuffer::room(std::uint32_t queued, std::uint32_t truesize) const {
 }
 
 std::uint32_t ReceiveBuffer::select(Seq next, std::uint32_t queued, std::uint32_t peer_mss,
-                                    const Memory& memory) const {
+                                    const Memory& memory, const Settings& settings) const {
   const std::uint32_t standing = window(next);
   const std::uint64_t charged = std::uint64_t{queued} + taken_truesize_;
   const std::uint32_t full = std::min(to_window(size_), clamp_);
@@ -82,7 +82,8 @@ std::uint32_t ReceiveBuffer::select(Seq next, std::uint32_t queued, std::uint32_
   const std::uint32_t unit = std::min(peer_mss, full);
   std::uint32_t threshold = threshold_;
   if (free < to_window(size_) / 2) {
-    if (memory.pressure()) threshold = std::min(threshold, 4 * unit);
+    if (memory.pressure())
+      threshold = std::min(threshold, std::max(4 * unit, to_window(settings.tcp_rmem_min)));
     free = round_down(free, 1u << scale_);
     // Silly window avoidance: nothing is offered until a segment or a sixteenth fits (SHLD-15).
     if (free < full / 16 || free < unit) return standing;

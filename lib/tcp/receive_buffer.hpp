@@ -34,8 +34,8 @@ class ReceiveBuffer {
     return used < window_ ? window_ - used : 0;
   }
   // The window that would be told now, not below what still stands (RFC 9293 3.8.6: SHLD-14).
-  std::uint32_t select(Seq next, std::uint32_t queued, std::uint32_t peer_mss,
-                       const Memory& memory) const;
+  std::uint32_t select(Seq next, std::uint32_t queued, std::uint32_t peer_mss, const Memory& memory,
+                       const Settings& settings) const;
   // As it stands on the wire. What still stands may be no multiple of the unit: it is rounded up.
   std::uint16_t field(std::uint32_t window) const;
   // It was told.

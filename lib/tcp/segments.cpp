@@ -36,7 +36,7 @@ bool Connection::transmit(packet::Turn& turn, SegmentOut& segment) {
         static_cast<std::uint16_t>(std::min<std::uint32_t>(receive_buffer_.last_window(), 65535));
   } else if (acks) {
     offered = receive_buffer_.select(receive_next(), receive_queue_.truesize(), ack_.peer_mss(),
-                                     engine_.memory);
+                                     engine_.memory, engine_.settings);
     segment.window = receive_buffer_.field(offered);
   }
   if (!engine_.host.emit(turn, *this, segment)) {

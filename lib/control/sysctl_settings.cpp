@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Names, units and bounds are those of the kernel's Documentation/networking/ip-sysctl.rst; where a
+// setting has two names with different units both are here.
+#include <algorithm>
+
+#include "control/grammar.hpp"
+#include "control/sysctl.hpp"
+#include "stack/stack.hpp"
+#include "tcp/congestion.hpp"
+
+namespace linnet::control {
+namespace {
+
+constexpr std::uint32_t kMaxInt = 0x7fffffff;
+constexpr std::uint32_t kDayMs = 86'400'000;
+constexpr std::uint32_t kMilliseconds = 1;
+constexpr std::uint32_t kHundredths = 10;  // of a second: jiffies as user space sees them
+constexpr std::uint32_t kSeconds = 1000;
+
+// A setting's row without the stack it belongs to: which member of its settings it is.
+template <typename Settings>
+struct Row {
+  std::string_view name;
+  std::atomic<std::uint32_t> Settings::* member;
+  std::uint32_t least, most;
+  std::uint32_t unit = 1;
+};
+
+constexpr Row<ip::Settings> kIpRows[] = {
+    // Redirects are judged and counted, but routes come from commands alone: 1 is refused.
+    {"net.ipv4.conf.all.accept_redirects", &ip::Settings::accept_redirects, 0, 0},
+    {"net.ipv4.conf.all.route_localnet", &ip::Settings::route_localnet, 0, 1},
+    {"net.ipv4.conf.all.rp_filter", &ip::Settings::rp_filter, 0, 2},
+    {"net.ipv4.conf.all.send_redirects", &ip::Settings::send_redirects, 0, 1},
+    {"net.ipv4.fib_multipath_hash_policy", &ip::Settings::fib_multipath_hash_policy, 0, 1},
+    {"net.ipv4.icmp_echo_ignore_all", &ip::Settings::icmp_echo_ignore_all, 0, 1},
+    {"net.ipv4.icmp_echo_ignore_broadcasts", &ip::Settings::icmp_echo_ignore_broadcasts, 0, 1},
+    {"net.ipv4.icmp_errors_use_inbound_ifaddr", &ip::Settings::icmp_errors_use_inbound_ifaddr, 0,
+     1},
+    {"net.ipv4.icmp_msgs_burst", &ip::Settings::icmp_msgs_burst, 0, kMaxInt},
+    {"net.ipv4.icmp_msgs_per_sec", &ip::Settings::icmp_msgs_per_sec, 0, kMaxInt},
+    {"net.ipv4.icmp_ratelimit", &ip::Settings::icmp_ratelimit_ms, 0, kDayMs, kMilliseconds},
+    {"net.ipv4.ip_default_ttl", &ip::Settings::ip_default_ttl, 1, 255},
+    {"net.ipv4.ip_forward", &ip::Settings::ip_forward, 0, 1},
+    {"net.ipv4.ipfrag_high_thresh", &ip::Settings::ipfrag_high_thresh, 0, kMaxInt},
+    {"net.ipv4.ipfrag_max_source_share", &ip::Settings::ipfrag_max_source_share, 1, 100},
+    {"net.ipv4.ipfrag_time", &ip::Settings::ipfrag_time_ms, 1, 3600, kSeconds},
+};
+
+constexpr Row<neigh::Settings> kNeighRows[] = {
+    {"net.ipv4.conf.all.arp_accept", &neigh::Settings::arp_accept, 0, 1},
+    {"net.ipv4.conf.all.arp_announce", &neigh::Settings::arp_announce, 0, 2},
+    {"net.ipv4.conf.all.arp_ignore", &neigh::Settings::arp_ignore, 0, 8},
+    {"net.ipv4.conf.all.arp_notify", &neigh::Settings::arp_notify, 0, 1},
+    {"net.ipv4.conf.all.proxy_arp", &neigh::Settings::proxy_arp, 0, 1},
+    {"net.ipv4.neigh.default.base_reachable_time", &neigh::Settings::base_reachable_time_ms, 1,
+     kDayMs / 1000, kSeconds},
+    {"net.ipv4.neigh.default.base_reachable_time_ms", &neigh::Settings::base_reachable_time_ms, 1,
+     kDayMs, kMilliseconds},
+    {"net.ipv4.neigh.default.delay_first_probe_time", &neigh::Settings::delay_first_probe_time_ms,
+     0, kDayMs / 1000, kSeconds},
+    {"net.ipv4.neigh.default.gc_stale_time", &neigh::Settings::gc_stale_time_ms, 0, kDayMs / 1000,
+     kSeconds},
+    {"net.ipv4.neigh.default.gc_thresh1", &neigh::Settings::gc_thresh1, 0, kMaxInt},
+    {"net.ipv4.neigh.default.gc_thresh2", &neigh::Settings::gc_thresh2, 0, kMaxInt},
+    {"net.ipv4.neigh.default.gc_thresh3", &neigh::Settings::gc_thresh3, 0, kMaxInt},
+    {"net.ipv4.neigh.default.locktime", &neigh::Settings::locktime_ms, 0, kDayMs / 10, kHundredths},
+    {"net.ipv4.neigh.default.mcast_solicit", &neigh::Settings::mcast_solicit, 0, 255},
+    {"net.ipv4.neigh.default.retrans_time_ms", &neigh::Settings::retrans_time_ms, 1, kDayMs,
+     kMilliseconds},
+    {"net.ipv4.neigh.default.ucast_solicit", &neigh::Settings::ucast_solicit, 0, 255},
+    {"net.ipv4.neigh.default.unres_qlen", &neigh::Settings::unres_packets, 0, kMaxInt},
+    {"net.ipv4.neigh.default.unres_qlen_bytes", &neigh::Settings::unres_qlen_bytes, 0, kMaxInt},
+};
+
+constexpr Row<socket::Settings> kSocketRows[] = {
+    {"net.core.rmem_default", &socket::Settings::rmem_default, 256, kMaxInt},
+    {"net.core.rmem_max", &socket::Settings::rmem_max, 256, kMaxInt},
+    {"net.core.somaxconn", &socket::Settings::somaxconn, 0, kMaxInt},
+    {"net.core.wmem_default", &socket::Settings::wmem_default, 256, kMaxInt},
+    {"net.core.wmem_max", &socket::Settings::wmem_max, 256, kMaxInt},
+};
+
+struct TcpRow {
+  std::string_view name;
+  tcp::Setting tcp::Settings::* member;
+};
+constexpr TcpRow kTcpRows[] = {
+#define SETTING(name, value, text) {"net.ipv4." #name, &tcp::Settings::name},
+#include "tcp/settings.def"
+#undef SETTING
+};
+
+// Where a number without sense would do harm: the kernel's bounds, else every int.
+struct TcpBounds {
+  std::string_view name;
+  std::uint32_t least, most;
+};
+constexpr TcpBounds kTcpBounds[] = {
+    {"net.ipv4.tcp_base_mss", 48, 65535},
+    {"net.ipv4.tcp_early_retrans", 0, 4},
+    {"net.ipv4.tcp_ecn", 0, 2},
+    {"net.ipv4.tcp_max_reordering", 1, 65535},
+    {"net.ipv4.tcp_min_snd_mss", 48, 65535},
+    {"net.ipv4.tcp_mtu_probe_floor", 48, 65535},
+    {"net.ipv4.tcp_mtu_probing", 0, 2},
+    {"net.ipv4.tcp_notsent_lowat", 0, 0xffffffff},
+    {"net.ipv4.tcp_reordering", 1, 127},
+    {"net.ipv4.tcp_retries1", 0, 255},
+    {"net.ipv4.tcp_retries2", 0, 255},
+    {"net.ipv4.tcp_rto_max_ms", 1000, 120'000},
+    {"net.ipv4.tcp_rto_min_us", 1, 120'000'000},
+    {"net.ipv4.tcp_syn_linear_timeouts", 0, 127},
+    {"net.ipv4.tcp_syn_retries", 1, 127},
+    {"net.ipv4.tcp_synack_retries", 0, 255},
+    {"net.ipv4.tcp_syncookies", 0, 2},
+    {"net.ipv4.tcp_tw_reuse", 0, 2},
+};
+
+// Members that stand under one of Linux's names together with others.
+constexpr std::string_view kParts[] = {"net.ipv4.tcp_rmem_min",     "net.ipv4.tcp_rmem_default",
+                                       "net.ipv4.tcp_rmem_max",     "net.ipv4.tcp_wmem_min",
+                                       "net.ipv4.tcp_wmem_default", "net.ipv4.tcp_wmem_max"};
+
+constexpr TcpBounds tcp_bounds(std::string_view name) {
+  for (const TcpBounds& bounds : kTcpBounds) {
+    if (bounds.name == name) return bounds;
+  }
+  return {name, 0, kMaxInt};
+}
+
+// The name of the control that stands; unset is Linux's default.
+std::string_view name_of(const tcp::CongestionControl* control) {
+  return control != nullptr ? control->name() : tcp::find_congestion_control("cubic")->name();
+}
+
+// Numbers parted by blanks; nothing where there is anything else.
+std::optional<std::vector<std::uint32_t>> read_numbers(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  std::vector<std::uint32_t> out;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+    if (text.empty()) return out;
+    const std::string_view word = text.substr(0, text.find_first_of(kBlanks));
+    const auto number = parse_number(word);
+    if (!number) return std::nullopt;
+    out.push_back(*number);
+    text.remove_prefix(word.size());
+  }
+}
+
+void add_tcp(std::vector<Setting>& out, tcp::Settings& tcp) {
+  for (const TcpRow& row : kTcpRows) {
+    if (std::find(std::begin(kParts), std::end(kParts), row.name) != std::end(kParts)) continue;
+    const TcpBounds bounds = tcp_bounds(row.name);
+    out.push_back({row.name, {{&(tcp.*row.member).atomic(), bounds.least, bounds.most}}});
+  }
+  const auto bytes = [](tcp::Setting& setting) {
+    return SettingNumber{&setting.atomic(), 1, kMaxInt};
+  };
+  out.push_back({"net.ipv4.tcp_rmem",
+                 {bytes(tcp.tcp_rmem_min), bytes(tcp.tcp_rmem_default), bytes(tcp.tcp_rmem_max)}});
+  out.push_back({"net.ipv4.tcp_wmem",
+                 {bytes(tcp.tcp_wmem_min), bytes(tcp.tcp_wmem_default), bytes(tcp.tcp_wmem_max)}});
+  out.push_back({"net.ipv4.tcp_congestion_control", {}, false, &tcp.congestion_control});
+  out.push_back({"net.ipv4.tcp_available_congestion_control", {}});
+}
+
+}  // namespace
+
+std::string Setting::text() const {
+  if (control != nullptr) return std::string(name_of(control->load(std::memory_order_relaxed)));
+  if (read_only()) return std::string(tcp::available_congestion_controls());
+  std::string out;
+  for (const SettingNumber& number : numbers)
+    out += (out.empty() ? "" : "\t") + std::to_string(number.get());
+  return out;
+}
+
+std::string Setting::expected() const {
+  if (control != nullptr) return std::string(tcp::available_congestion_controls());
+  std::string out;
+  for (const SettingNumber& number : numbers)
+    out += (out.empty() ? "" : ", then ") + std::to_string(number.least) + " to " +
+           std::to_string(number.most);
+  return out + (ascending ? ", none below the one before" : "");
+}
+
+std::optional<SettingValue> Setting::read(std::string_view text) const {
+  SettingValue out;
+  if (control != nullptr) {
+    out.control = tcp::find_congestion_control(text);
+    return out.control != nullptr ? std::optional(out) : std::nullopt;
+  }
+  auto given = read_numbers(text);
+  if (!given || read_only() || given->size() != numbers.size()) return std::nullopt;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if ((*given)[i] < numbers[i].least || (*given)[i] > numbers[i].most) return std::nullopt;
+    if (ascending && i > 0 && (*given)[i] < (*given)[i - 1]) return std::nullopt;
+  }
+  out.numbers = std::move(*given);
+  return out;
+}
+
+void Setting::write(const SettingValue& value) const {
+  if (control != nullptr) return control->store(value.control, std::memory_order_relaxed);
+  // Who reads meanwhile never meets a range whose end is below its start.
+  const bool upwards = ascending && value.numbers.front() > numbers.back().get();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const std::size_t at = upwards ? numbers.size() - 1 - i : i;
+    numbers[at].set(value.numbers[at]);
+  }
+}
+
+std::vector<Setting> settings_of(stack::Stack& stack) {
+  return settings_of({stack.ip_settings(), stack.neigh_settings(), stack.sockets().settings,
+                      stack.sockets().tcp_settings});
+}
+
+std::vector<Setting> settings_of(const SettingsOwners& owners) {
+  std::vector<Setting> out;
+  const auto add = [&out](const auto& rows, auto& settings) {
+    for (const auto& row : rows)
+      out.push_back({row.name, {{&(settings.*row.member), row.least, row.most, row.unit}}});
+  };
+  add(kIpRows, owners.ip);
+  add(kNeighRows, owners.neigh);
+  add(kSocketRows, owners.socket);
+  out.push_back(
+      {"net.ipv4.ip_local_port_range",
+       {{&owners.socket.ip_local_port_min, 1, 65535}, {&owners.socket.ip_local_port_max, 1, 65535}},
+       true});
+  add_tcp(out, owners.tcp);
+  std::sort(out.begin(), out.end(),
+            [](const Setting& a, const Setting& b) { return a.name < b.name; });
+  return out;
+}
+
+}  // namespace linnet::control
