@@ -107,6 +107,43 @@ TEST_F(WireTest, ADissolvedUdpSocketSendsFromANewPort) {
   ln_close(client);
 }
 
+// An ACK tells that the neighbour answers: no probes of it while a stream flows (Linux:
+// dst_confirm).
+class EthernetWireTest : public WireTest {
+ protected:
+  void SetUp() override {
+    for (unsigned i = 0; i < 2; ++i) {
+      stack_[i] = ln_embed_create(nullptr);
+      ASSERT_EQ(ln_embed_add_ethernet_port(stack_[i], "eth0", nullptr, 1500), 0);
+      const std::string line = "ip addr add " + std::string(i == 0 ? kA : kB) + "/24 dev eth0";
+      ASSERT_EQ(ln_embed_command(stack_[i], line.c_str(), nullptr, 0), 0) << ln_embed_error();
+    }
+    run(5000);  // both have announced their addresses, and again after two seconds
+  }
+};
+
+TEST_F(EthernetWireTest, AStreamKeepsItsNeighbourWithoutProbes) {
+  const auto [client, server] = join();
+  unsigned probes = 0;
+  lose = [&](unsigned, const std::uint8_t* frame, std::size_t) {
+    probes += frame[12] == 8 && frame[13] == 6 ? 1 : 0;
+    return false;
+  };
+  char text[16];
+  for (unsigned second = 0; second < 200; ++second) {
+    ASSERT_EQ(ln_send(client, "a", 1, 0), 1);
+    run(3);
+    ASSERT_EQ(ln_recv(server, text, sizeof text, 0), 1);
+    ASSERT_EQ(ln_send(server, "b", 1, 0), 1);
+    run(3);
+    ASSERT_EQ(ln_recv(client, text, sizeof text, 0), 1);
+    run(900);
+  }
+  EXPECT_EQ(probes, 0u);
+  ln_close(client);
+  ln_close(server);
+}
+
 TEST_F(WireTest, TcpConnectsCarriesAndCloses) {
   const auto [client, server] = join();
   ASSERT_EQ(ln_send(client, "hello", 5, 0), 5);

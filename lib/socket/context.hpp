@@ -31,7 +31,17 @@ struct Context {
   ip::Local& local;
   Programs programs;
   Handles handles{};
+  // Who is told that a neighbour answers; the room of neighbours is not known here.
+  using Confirm = void (*)(void* self, packet::Turn& turn, std::uint16_t device,
+                           Ipv4Address next_hop);
+  Confirm neighbour_answers = nullptr;
+  void* neighbours = nullptr;
 
+  void confirm(packet::Turn& turn, const ip::OutputRoute& way) const {
+    if (neighbour_answers == nullptr || !way.reachable || way.device == packet::kNoDevice) return;
+    if (devices.at(way.device)->has_neighbours())
+      neighbour_answers(neighbours, turn, way.device, way.next_hop);
+  }
   // A new socket of a session.
   void enlist(Socket& socket, LaneSession& session, std::uint32_t program) {
     socket.session = &session;

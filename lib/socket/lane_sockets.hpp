@@ -45,6 +45,12 @@ class LaneSockets {
   // The lane takes no more turns: takes the question back.
   void withdraw(Survey& survey);
 
+  // Who hears that a neighbour answers: ACKs of ours came by way of it.
+  void on_neighbour_answers(Context::Confirm confirm, void* self) {
+    context_.neighbour_answers = confirm;
+    context_.neighbours = self;
+  }
+
   TcpSockets& tcp() { return tcp_; }
   Datagrams& datagrams() { return datagrams_; }
   udp::Input& udp() { return udp_; }

@@ -3,6 +3,7 @@
 // small ones: a header packet is followed by references to the send queue's buffers.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
@@ -143,6 +144,8 @@ bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut&
   auto& socket = *static_cast<TcpSocket*>(connection.user);
   const ip::SendRequest request = request_for(socket.flow, socket.options, segment.ecn);
   const ip::OutputRoute way = context_.output.route_for(request);
+  if (std::exchange(socket.confirms, false)) [[unlikely]]
+    context_.confirm(turn, way);
   const std::uint32_t total = segment.payload.length();
   const std::uint32_t most = std::max<std::uint32_t>(segment.mss, 1);
   packet::Burst burst;
@@ -191,8 +194,15 @@ void TcpSockets::notify(Turn&, tcp::Connection& connection) {
   if (!socket.ready.linked()) ready_.push_back(socket);
 }
 
-// The neighbour cache learns of a live neighbour from ARP alone: a confirmed entry would only save
-// the probe, and the route's next hop is not kept here.
-void TcpSockets::confirm(Turn&, tcp::Connection&) {}
+// An ACK came by way of the neighbour, most likely; the next segment, which looks the route up
+// anyway, tells who that is (Linux: sk_dst_confirm, sock_confirm_neigh). Once in a while is enough.
+void TcpSockets::confirm(Turn& turn, tcp::Connection& connection) {
+  constexpr std::uint32_t kPauseMs = 1000;
+  auto& socket = *static_cast<TcpSocket*>(connection.user);
+  const std::uint32_t now = tcp::milliseconds(turn.now);
+  if (now - socket.confirmed_ms < kPauseMs) return;
+  socket.confirmed_ms = now;
+  socket.confirms = true;
+}
 
 }  // namespace linnet::socket

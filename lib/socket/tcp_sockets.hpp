@@ -49,6 +49,8 @@ struct TcpSocket : Socket {
   bool in_backlog = false;                   // stands in the accept queue of `ticket`
   bool heard = false;                        // segments came in this turn
   bool lingering = false;                    // Closed is told when all was acknowledged
+  bool confirms = false;                     // an ACK moved on: the neighbour answers
+  std::uint32_t confirmed_ms = 0;            // when that was last noted
   Ticket ticket = 0;
   std::uint32_t backlog_generation = 0;
   Handle listener{};              // where it came from

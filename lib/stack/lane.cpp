@@ -137,6 +137,11 @@ LaneState::LaneState(Stack& stack, const Options& options, unsigned lane_index)
   local.handle(wire::protocol::kTcp, sockets.tcp_stage());
   local.handle(wire::protocol::kUdp, sockets.udp_stage());
   output.connect(resolver.output_stage());
+  sockets.on_neighbour_answers(
+      [](void* self, Turn& turn, std::uint16_t device, Ipv4Address next_hop) {
+        static_cast<neigh::Resolver*>(self)->confirm(turn, device, next_hop);
+      },
+      &resolver);
   resolver.connect_unresolved(packet::Stage::of<&LaneState::neighbour_failed>(*this));
 }
 
