@@ -44,7 +44,11 @@ class Ring {
   }
   // False: empty.
   [[nodiscard]] bool pop(T& value) { return rte_ring_dequeue_elem(ring_, &value, sizeof(T)) == 0; }
-  bool empty() const { return rte_ring_empty(ring_) != 0; }
+  // rte_ring_empty reads the producers' place as if nobody wrote it meanwhile.
+  bool empty() const {
+    return __atomic_load_n(&ring_->prod.tail, __ATOMIC_ACQUIRE) ==
+           __atomic_load_n(&ring_->cons.tail, __ATOMIC_RELAXED);
+  }
 
  private:
   rte_ring* ring_;
