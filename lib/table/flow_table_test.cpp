@@ -105,7 +105,6 @@ TEST_F(FlowTableTest, EqualHashesOverflowWithAnAnswer) {
     EXPECT_EQ(table.find(42, [i](std::uint32_t n) { return n == i; }), i);
 }
 
-}  // namespace
 // Both ends of a connection of a host to itself have the same hash.
 TEST(FlowTable, TwoEntriesOfEachHashAllFindRoom) {
   FlowTable table(256, 1 << 22);
@@ -118,4 +117,5 @@ TEST(FlowTable, TwoEntriesOfEachHashAllFindRoom) {
   EXPECT_EQ(table.size(), 200'000u);
 }
 
+}  // namespace
 }  // namespace linnet::table
