@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/words.hpp"
+
 namespace linnet::app {
 namespace {
 
@@ -16,12 +18,6 @@ char lower(char c) {
 bool same_word(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [](char a, char b) { return lower(a) == lower(b); });
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(kSeparators);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSeparators) - first + 1);
 }
 
 int hex_digit(char c) {

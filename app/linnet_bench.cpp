@@ -3,10 +3,10 @@
 #include <boost/program_options.hpp>
 #include <iostream>
 
+#include "app/bench/forward.hpp"
 #include "app/bench/idle.hpp"
-#include "bench/forward.hpp"
-#include "bench/tcp.hpp"
-#include "bench/traffic.hpp"
+#include "app/bench/tcp.hpp"
+#include "app/bench/traffic.hpp"
 
 namespace {
 

@@ -18,7 +18,7 @@ bool notify_manager(const std::string& state) {
   if (name.size() < 2 || name.size() >= sizeof address.sun_path) return false;
   name.copy(address.sun_path, name.size());
   if (name.front() == '@') address.sun_path[0] = '\0';  // an abstract socket
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   const ssize_t sent = sendto(fd, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                               reinterpret_cast<const sockaddr*>(&address), length);

@@ -99,7 +99,7 @@ struct HistoryEnd {
   void operator()(History* past) const { history_end(past); }
 };
 
-void print(const control::Reply& reply) {
+void show(const control::Reply& reply) {
   std::fwrite(reply.out.data(), 1, reply.out.size(), stdout);
   std::fflush(stdout);
   std::fwrite(reply.err.data(), 1, reply.err.size(), stderr);
@@ -167,7 +167,7 @@ int run_prompt(const std::string& socket) {
     const auto reply = session.ask(*words);
     code = reply ? reply->code : control::kExitUsage;
     if (reply) {
-      print(*reply);
+      show(*reply);
     } else {
       complain(reply.error());
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/forward.hpp"
+#include "app/bench/forward.hpp"
 
 #include <rte_cycles.h>
 
 #include <chrono>
-#include <fstream>
 #include <istream>
 #include <ostream>
 #include <sstream>
 #include <thread>
 #include <vector>
 
-#include "bench/traffic.hpp"
+#include "app/bench/memory.hpp"
+#include "app/bench/traffic.hpp"
 #include "device/port.hpp"
 #include "stack/eal.hpp"
 #include "stack/runner.hpp"
@@ -24,15 +24,6 @@ namespace {
 const Ipv4Interface kInside{Ipv4Address(198, 18, 255, 254), 16};
 const Ipv4Interface kOutside{Ipv4Address(10, 0, 0, 1), 24};
 const Ipv4Address kGateway(10, 0, 0, 2);
-
-// Bytes of this process that lie in memory (VmRSS).
-std::uint64_t resident_bytes() {
-  std::ifstream status("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  status >> size >> resident;
-  return resident * 4096;
-}
 
 // Everything but the ports: addresses, routes, the gateway's neighbour entry.
 Result<> configure(stack::Stack& stack, device::Device& in, device::Device& out,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app/bench/idle.hpp"
 
-#include <fstream>
 #include <ostream>
 #include <string>
 #include <vector>
 
 #include "app/bench/end.hpp"
 #include "app/bench/load_programs.hpp"
+#include "app/bench/memory.hpp"
 #include "socket/lane_sockets.hpp"
 #include "stack/eal.hpp"
 #include "stack/lane_state.hpp"
@@ -18,13 +18,6 @@ namespace {
 constexpr std::uint32_t kAtOnce = 16;        // connections that open together
 constexpr std::uint32_t kWarm = 1024;        // pairs before the first look at memory
 constexpr std::uint32_t kOfAddress = 20000;  // pairs to one destination: there are 28232 ports
-
-std::uint64_t resident_bytes() {
-  std::ifstream status("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  status >> size >> resident;
-  return resident * 4096;
-}
 
 class Idle {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/traffic.hpp"
+#include "app/bench/traffic.hpp"
 
 #include <cstring>
 #include <fstream>

@@ -7,8 +7,6 @@ namespace linnet::control {
 namespace {
 
 using enum Operand;
-constexpr bool kShort = true;  // abbreviates
-constexpr bool kWhole = false;
 
 constexpr std::string_view kListNames[] = {"list", "lst"};
 constexpr std::string_view kChangeNames[] = {"chg"};

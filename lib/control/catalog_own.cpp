@@ -5,8 +5,6 @@
 namespace linnet::control {
 namespace {
 
-constexpr bool kShort = true;  // abbreviates
-
 constexpr Keyword kDrops[] = {{"nonzero", kShort}};
 
 constexpr Verb kShow[] = {

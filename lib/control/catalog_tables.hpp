@@ -6,6 +6,9 @@
 
 namespace linnet::control {
 
+inline constexpr bool kShort = true;  // a keyword that abbreviates
+inline constexpr bool kWhole = false;
+
 std::span<const Group> ip_groups();
 std::span<const Group> own_groups();  // show, sysctl, help
 

@@ -44,7 +44,7 @@ Result<> clear_leftover(const std::string& path, const sockaddr_un& address) {
   if (lstat(path.c_str(), &status) != 0) return Ok{};
   if (!S_ISSOCK(status.st_mode))
     return Error{"the control socket's path is taken by something that is no socket", path};
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (probe < 0) return system_error("no socket to be had", path);
   const int result = connect(probe, as_sockaddr(address), sizeof address);
   const int why = errno;
@@ -91,7 +91,7 @@ Result<> Server::bind_socket() {
   auto address = address_of(path);
   if (!address) return address.error();
   if (auto result = clear_leftover(path, *address); !result) return result;
-  listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener_ < 0) return system_error("no socket to be had", path);
   // The file has its mode from the first moment: between bind and a chmod anybody could connect.
   const mode_t mask = umask(0117);

@@ -24,7 +24,7 @@ using Words = std::vector<std::string>;
 class TestClient {
  public:
   explicit TestClient(const std::string& path) {
-    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
@@ -300,7 +300,7 @@ TEST_F(ServerTest, ADeadDaemonsSocketIsReplacedALiveOnesIsNot) {
   server_.reset();
   EXPECT_NE(access(options_.path.c_str(), F_OK), 0) << "the socket's file was left";
   // A socket that nobody listens on.
-  const int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, options_.path.c_str(), sizeof address.sun_path - 1);

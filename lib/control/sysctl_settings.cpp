@@ -117,10 +117,25 @@ constexpr TcpBounds kTcpBounds[] = {
     {"net.ipv4.tcp_tw_reuse", 0, 2},
 };
 
-// Members that stand under one of Linux's names together with others.
-constexpr std::string_view kParts[] = {"net.ipv4.tcp_rmem_min",     "net.ipv4.tcp_rmem_default",
-                                       "net.ipv4.tcp_rmem_max",     "net.ipv4.tcp_wmem_min",
-                                       "net.ipv4.tcp_wmem_default", "net.ipv4.tcp_wmem_max"};
+// Members that stand under one of Linux's names together.
+struct TcpTriple {
+  std::string_view name;
+  tcp::Setting tcp::Settings::* members[3];
+};
+constexpr TcpTriple kTcpTriples[] = {
+    {"net.ipv4.tcp_rmem",
+     {&tcp::Settings::tcp_rmem_min, &tcp::Settings::tcp_rmem_default,
+      &tcp::Settings::tcp_rmem_max}},
+    {"net.ipv4.tcp_wmem",
+     {&tcp::Settings::tcp_wmem_min, &tcp::Settings::tcp_wmem_default,
+      &tcp::Settings::tcp_wmem_max}}};
+
+bool in_triple(tcp::Setting tcp::Settings::* member) {
+  return std::any_of(std::begin(kTcpTriples), std::end(kTcpTriples), [member](const auto& triple) {
+    return std::find(std::begin(triple.members), std::end(triple.members), member) !=
+           std::end(triple.members);
+  });
+}
 
 constexpr TcpBounds tcp_bounds(std::string_view name) {
   for (const TcpBounds& bounds : kTcpBounds) {
@@ -151,17 +166,15 @@ std::optional<std::vector<std::uint32_t>> read_numbers(std::string_view text) {
 
 void add_tcp(std::vector<Setting>& out, tcp::Settings& tcp) {
   for (const TcpRow& row : kTcpRows) {
-    if (std::find(std::begin(kParts), std::end(kParts), row.name) != std::end(kParts)) continue;
+    if (in_triple(row.member)) continue;
     const TcpBounds bounds = tcp_bounds(row.name);
     out.push_back({row.name, {{&(tcp.*row.member).atomic(), bounds.least, bounds.most}}});
   }
-  const auto bytes = [](tcp::Setting& setting) {
-    return SettingNumber{&setting.atomic(), 1, kMaxInt};
-  };
-  out.push_back({"net.ipv4.tcp_rmem",
-                 {bytes(tcp.tcp_rmem_min), bytes(tcp.tcp_rmem_default), bytes(tcp.tcp_rmem_max)}});
-  out.push_back({"net.ipv4.tcp_wmem",
-                 {bytes(tcp.tcp_wmem_min), bytes(tcp.tcp_wmem_default), bytes(tcp.tcp_wmem_max)}});
+  for (const TcpTriple& triple : kTcpTriples) {
+    Setting& setting = out.emplace_back(Setting{triple.name, {}});
+    for (const auto member : triple.members)
+      setting.numbers.push_back({&(tcp.*member).atomic(), 1, kMaxInt});
+  }
   out.push_back({"net.ipv4.tcp_congestion_control", {}, false, &tcp.congestion_control});
   out.push_back({"net.ipv4.tcp_available_congestion_control", {}});
 }

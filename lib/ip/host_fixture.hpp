@@ -9,6 +9,9 @@
 
 namespace linnet::ip {
 
+inline const Ipv4Address kPeer(198, 51, 100, 1);
+inline const Ipv4Address kHost(192, 0, 2, 1);
+
 // An ICMP message with its checksum.
 inline tests::Bytes icmp_message(wire::IcmpType type, std::uint8_t code, std::uint32_t rest,
                                  const tests::Bytes& payload) {

@@ -11,8 +11,6 @@ using tests::Bytes;
 using time::Duration;
 using wire::IcmpType;
 
-const Ipv4Address kPeer(198, 51, 100, 1);
-const Ipv4Address kHost(192, 0, 2, 1);
 const Ipv4Address kElsewhere(198, 18, 0, 1);
 constexpr IcmpError kPortUnreachable{IcmpType::Unreachable, wire::unreachable::kPort};
 

@@ -12,7 +12,6 @@ namespace {
 using tests::Bytes;
 using wire::IcmpType;
 
-const Ipv4Address kHost(192, 0, 2, 1);
 const Ipv4Address kFar(198, 18, 0, 1);
 const Ipv4Address kGateway(192, 0, 2, 254);
 

@@ -13,9 +13,6 @@ namespace {
 using tests::Bytes;
 using wire::IcmpType;
 
-const Ipv4Address kPeer(198, 51, 100, 1);
-const Ipv4Address kHost(192, 0, 2, 1);
-
 class IcmpTest : public HostFixture {
  protected:
   void take(packet::Packet&& packet) {

@@ -32,8 +32,6 @@ union Destinations {
   return true;
 }
 
-}  // namespace
-
 // The packet that needs no closer look: 20 bytes of header in one piece, checksum right, as long as
 // it says (padding behind it is taken off), and neither address doubtful. The link layer hands up
 // no packet whose first segment is shared.
@@ -48,6 +46,8 @@ union Destinations {
   const std::uint32_t total = header->total_length.host();
   return total == packet.length() || trim_padding(packet, total);
 }
+
+}  // namespace
 
 // Notes the destinations of the common packets from `first` on and returns where they end.
 [[gnu::noinline]] unsigned Input::take_common(const Burst& burst, unsigned first,

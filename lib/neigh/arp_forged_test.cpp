@@ -13,8 +13,6 @@ const MacAddress kZero{};
 const MacAddress kGroup({0x01, 0x00, 0x5e, 0, 0, 1});
 const MacAddress kAll = MacAddress::broadcast();
 const MacAddress kEvil = kOtherMac;
-const Ipv4Address kAny{};
-const Ipv4Address kStranger(192, 0, 2, 99);
 const Ipv4Address kThird(192, 0, 2, 50);         // another host
 const Ipv4Address kSubnetAll(192, 0, 2, 255);    // the subnet's broadcast
 const Ipv4Address kElsewhere(198, 51, 100, 1);   // ours, on device 1

@@ -12,8 +12,6 @@ using time::Duration;
 
 constexpr std::uint16_t kRequest = wire::kArpRequest;
 constexpr std::uint16_t kReply = wire::kArpReply;
-const Ipv4Address kAny{};
-const Ipv4Address kStranger(192, 0, 2, 99);
 
 class ArpInputTest : public NeighFixture {};
 

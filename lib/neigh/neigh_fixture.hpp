@@ -25,6 +25,8 @@ inline const MacAddress kPeerMac({2, 0, 0, 0, 0, 0x10});
 inline const MacAddress kOtherMac({2, 0, 0, 0, 0, 0x20});
 inline const Ipv4Address kOurs(192, 0, 2, 1);
 inline const Ipv4Address kPeer(192, 0, 2, 7);
+inline const Ipv4Address kStranger(192, 0, 2, 99);
+inline const Ipv4Address kAny{};
 
 // A frame that left, taken apart.
 struct Sent {

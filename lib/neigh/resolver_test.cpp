@@ -9,7 +9,22 @@ namespace {
 
 using time::Duration;
 
-class ResolverTest : public NeighFixture {};
+class ResolverTest : public NeighFixture {
+ protected:
+  // Sends a burst and expects its tags, in order, at the peer and at the other neighbour.
+  void expect_at(packet::Burst& burst, const std::vector<std::uint8_t>& expected_peer,
+                 const std::vector<std::uint8_t>& expected_other) {
+    packet::Turn now = turn();
+    resolver_->output(now, burst);
+    EXPECT_TRUE(burst.empty());
+    settle();
+    std::vector<std::uint8_t> to_peer, to_other;
+    for (const Sent& frame : sent())
+      (frame.link.destination == kPeerMac ? to_peer : to_other).push_back(frame.payload.at(20));
+    EXPECT_EQ(to_peer, expected_peer);
+    EXPECT_EQ(to_other, expected_other);
+  }
+};
 
 TEST_F(ResolverTest, UnknownNeighbourIsAskedForByBroadcast) {
   send_to(kPeer, 1);
@@ -163,15 +178,7 @@ TEST_F(ResolverTest, RowsOfManyHopsReachTheirNeighboursInOrder) {
     packet.meta().next_hop = way.next_hop;
     burst.push(std::move(packet));
   }
-  packet::Turn now = turn();
-  resolver_->output(now, burst);
-  EXPECT_TRUE(burst.empty());
-  settle();
-  std::vector<std::uint8_t> to_peer, to_other;
-  for (const Sent& frame : sent())
-    (frame.link.destination == kPeerMac ? to_peer : to_other).push_back(frame.payload.at(20));
-  EXPECT_EQ(to_peer, expected_peer);
-  EXPECT_EQ(to_other, expected_other);
+  expect_at(burst, expected_peer, expected_other);
 }
 
 TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
@@ -188,15 +195,7 @@ TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
     packet.meta().next_hop = to_peer ? kPeer : other;
     burst.push(std::move(packet));
   }
-  packet::Turn now = turn();
-  resolver_->output(now, burst);
-  EXPECT_TRUE(burst.empty());
-  settle();
-  std::vector<std::uint8_t> to_peer, to_other;
-  for (const Sent& frame : sent())
-    (frame.link.destination == kPeerMac ? to_peer : to_other).push_back(frame.payload.at(20));
-  EXPECT_EQ(to_peer, expected_peer);
-  EXPECT_EQ(to_other, expected_other);
+  expect_at(burst, expected_peer, expected_other);
 }
 
 TEST_F(ResolverTest, PacketThatMustWaitLeavesNoHeaderToTheNextOfTheBurst) {

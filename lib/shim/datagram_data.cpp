@@ -17,7 +17,6 @@
 namespace linnet::shim {
 namespace {
 
-constexpr int kReceiveShut = 1, kSendShut = 2;
 constexpr std::size_t kLongestUdp = 65507;
 
 // Appends a control message; what does not fit is cut off (Linux: put_cmsg).

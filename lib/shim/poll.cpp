@@ -15,7 +15,7 @@
 namespace linnet::shim {
 namespace {
 
-constexpr int kAlways = POLLERR | POLLHUP | POLLNVAL;
+constexpr int kAlwaysPolled = POLLERR | POLLHUP | POLLNVAL;
 
 // One call's descriptors, taken apart into ours and the kernel's.
 class Question {
@@ -44,7 +44,8 @@ class Question {
       pollfd& asked = fds_[i];
       if (asked.fd < LN_FD_BASE) continue;
       const auto ready = files_[i] == nullptr ? std::uint32_t{POLLNVAL} : files_[i]->ready();
-      asked.revents = static_cast<short>(ready & static_cast<unsigned>(asked.events | kAlways));
+      asked.revents =
+          static_cast<short>(ready & static_cast<unsigned>(asked.events | kAlwaysPolled));
       count += asked.revents != 0 ? 1 : 0;
     }
     for (std::size_t i = 0; i < kernel_.size(); ++i) {

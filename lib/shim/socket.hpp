@@ -26,6 +26,10 @@ using socket::Handle;
 using socket::Message;
 using socket::RequestKind;
 
+// Bits of what shutdown() has closed, as `how` + 1 sets them (Linux: RCV_SHUTDOWN, SEND_SHUTDOWN).
+inline constexpr int kReceiveShut = 1;
+inline constexpr int kSendShut = 2;
+
 // What send, sendto, sendmsg ... come to.
 struct SendCall {
   std::span<const iovec> parts;
@@ -115,7 +119,7 @@ class Socket : public File {
   bool port_given_ = false;     // by bind, not chosen by us
   bool address_given_ = false;  // likewise
   int error_ = 0;               // pending (Linux: sk_err)
-  int shutdown_ = 0;            // bit 1: receive, bit 2: send
+  int shutdown_ = 0;            // kReceiveShut | kSendShut
   OptionValues options_;
 
  private:

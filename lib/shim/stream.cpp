@@ -17,7 +17,6 @@ namespace linnet::shim {
 namespace {
 
 constexpr std::uint32_t kIn = POLLIN | POLLRDNORM, kOut = POLLOUT | POLLWRNORM;
-constexpr int kReceiveShut = 1, kSendShut = 2;
 
 }  // namespace
 

@@ -56,7 +56,7 @@ class Stream final : public Socket {
   std::uint32_t mask() const;
   bool readable() const;
   bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
-  bool at_end() const { return end_ || (shutdown_ & 1) != 0 || state_ == State::Close; }
+  bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
   void start_connect(Lock& lock);
   int finish_connect(Lock& lock, int busy, bool may_block);
   int disconnect(Lock& lock);

@@ -19,7 +19,6 @@
 namespace linnet::shim {
 namespace {
 
-constexpr int kReceiveShut = 1, kSendShut = 2;
 constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
 
 }  // namespace

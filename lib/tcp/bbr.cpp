@@ -57,7 +57,7 @@ struct MaxFilter {
   }
 };
 
-struct State {
+struct BbrState {
   MaxFilter bandwidth;  // bytes a second
   time::Duration min_rtt{};
   time::Instant min_rtt_at{};
@@ -76,7 +76,7 @@ struct State {
   bool rtt_seen = false;
 };
 
-double pacing_gain(const State& state) {
+double pacing_gain(const BbrState& state) {
   switch (state.mode) {
     case Mode::Startup:
       return kHighGain;
@@ -90,7 +90,7 @@ double pacing_gain(const State& state) {
   return 1;
 }
 
-double cwnd_gain(const State& state) {
+double cwnd_gain(const BbrState& state) {
   switch (state.mode) {
     case Mode::Startup:
     case Mode::Drain:
@@ -103,7 +103,7 @@ double cwnd_gain(const State& state) {
   return 1;
 }
 
-std::uint32_t inflight(const State& state, const CongestionWindow& window, double gain) {
+std::uint32_t inflight(const BbrState& state, const CongestionWindow& window, double gain) {
   if (state.min_rtt == time::Duration()) return 10 * window.mss;
   const double product = static_cast<double>(state.bandwidth.get()) * state.min_rtt.count_s();
   // Room for what waits in the receiver for an ACK and in the sender for its turn.
@@ -112,13 +112,13 @@ std::uint32_t inflight(const State& state, const CongestionWindow& window, doubl
       std::clamp(bytes, double{kMinSegments} * window.mss, static_cast<double>(kMaxWindow)));
 }
 
-void set_pacing_rate(const State& state, CongestionWindow& window, double gain) {
+void set_pacing_rate(const BbrState& state, CongestionWindow& window, double gain) {
   const double rate = static_cast<double>(state.bandwidth.get()) * gain * kPacingMargin;
   const auto value = static_cast<std::uint64_t>(std::max(rate, 1.0));
   if (state.full || value > window.pacing_rate) window.pacing_rate = value;
 }
 
-void update_bandwidth(State& state, const RateSample& sample) {
+void update_bandwidth(BbrState& state, const RateSample& sample) {
   if (sample.round_start) {
     ++state.rounds;
     state.conservation = false;
@@ -131,7 +131,7 @@ void update_bandwidth(State& state, const RateSample& sample) {
     state.bandwidth.update(rate, state.rounds);
 }
 
-void enter_probe_bandwidth(State& state, time::Instant now) {
+void enter_probe_bandwidth(BbrState& state, time::Instant now) {
   state.mode = Mode::ProbeBandwidth;
   // Not at the draining phase; flows that begin together come apart by their totals.
   state.cycle = static_cast<std::uint8_t>((2 + state.rounds % (kCycle - 1)) % kCycle);
@@ -139,7 +139,7 @@ void enter_probe_bandwidth(State& state, time::Instant now) {
   state.cycle_at = now;
 }
 
-void update_cycle(State& state, const CongestionWindow& window, const RateSample& sample,
+void update_cycle(BbrState& state, const CongestionWindow& window, const RateSample& sample,
                   time::Instant now) {
   if (state.mode != Mode::ProbeBandwidth) return;
   const bool elapsed = now - state.cycle_at > state.min_rtt;
@@ -156,7 +156,7 @@ void update_cycle(State& state, const CongestionWindow& window, const RateSample
   state.cycle_at = now;
 }
 
-void check_full(State& state, const RateSample& sample) {
+void check_full(BbrState& state, const RateSample& sample) {
   if (state.full || !sample.round_start || sample.app_limited) return;
   if (static_cast<double>(state.bandwidth.get()) >=
       static_cast<double>(state.full_bandwidth) * kFullGrowth) {
@@ -167,7 +167,7 @@ void check_full(State& state, const RateSample& sample) {
   state.full = ++state.full_rounds >= kFullRounds;
 }
 
-void check_drain(State& state, CongestionWindow& window, const RateSample& sample,
+void check_drain(BbrState& state, CongestionWindow& window, const RateSample& sample,
                  time::Instant now) {
   if (state.mode == Mode::Startup && state.full) {
     state.mode = Mode::Drain;
@@ -177,7 +177,7 @@ void check_drain(State& state, CongestionWindow& window, const RateSample& sampl
     enter_probe_bandwidth(state, now);
 }
 
-void leave_probe_rtt(State& state, CongestionWindow& window, time::Instant now) {
+void leave_probe_rtt(BbrState& state, CongestionWindow& window, time::Instant now) {
   state.min_rtt_at = now;
   window.cwnd = std::max(window.cwnd, state.prior_cwnd);
   if (state.full) {
@@ -187,7 +187,7 @@ void leave_probe_rtt(State& state, CongestionWindow& window, time::Instant now) 
   }
 }
 
-void update_min_rtt(State& state, CongestionWindow& window, const RateSample& sample,
+void update_min_rtt(BbrState& state, CongestionWindow& window, const RateSample& sample,
                     time::Instant now) {
   const bool known = state.min_rtt != time::Duration();
   const bool expired = known && now - state.min_rtt_at > kMinRttWindow;
@@ -213,7 +213,8 @@ void update_min_rtt(State& state, CongestionWindow& window, const RateSample& sa
 }
 
 // True: recovery decides the window in this ACK.
-bool recover(State& state, CongestionWindow& window, const RateSample& sample, bool in_recovery) {
+bool recover(BbrState& state, CongestionWindow& window, const RateSample& sample,
+             bool in_recovery) {
   if (sample.newly_lost != 0) window.cwnd -= std::min(window.cwnd - window.mss, sample.newly_lost);
   if (in_recovery && !state.was_in_recovery) {
     state.conservation = true;
@@ -228,7 +229,8 @@ bool recover(State& state, CongestionWindow& window, const RateSample& sample, b
   return true;
 }
 
-void set_cwnd(State& state, CongestionWindow& window, const RateSample& sample, bool in_recovery) {
+void set_cwnd(BbrState& state, CongestionWindow& window, const RateSample& sample,
+              bool in_recovery) {
   if (sample.newly_acked != 0 && !recover(state, window, sample, in_recovery)) {
     const std::uint32_t target = inflight(state, window, cwnd_gain(state));
     if (state.full) {
@@ -247,7 +249,7 @@ class Bbr final : public CongestionControl {
   bool owns_recovery() const override { return true; }
 
   void start(CongestionState& bytes, CongestionWindow& window, time::Instant now) const override {
-    auto& state = start_state<State>(bytes);
+    auto& state = start_state<BbrState>(bytes);
     state.min_rtt = window.min_rtt;
     state.min_rtt_at = now;
     const time::Duration rtt =
@@ -260,7 +262,7 @@ class Bbr final : public CongestionControl {
 
   void on_ack(CongestionState& bytes, CongestionWindow& window, const RateSample& sample,
               bool in_recovery, time::Instant now) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<BbrState>(bytes);
     update_bandwidth(state, sample);
     update_cycle(state, window, sample, now);
     check_full(state, sample);
@@ -277,19 +279,19 @@ class Bbr final : public CongestionControl {
 
   std::uint32_t on_congestion(CongestionState& bytes, CongestionWindow& window,
                               time::Instant) const override {
-    save(state_of<State>(bytes), window);
+    save(state_of<BbrState>(bytes), window);
     return window.ssthresh;
   }
 
   void on_timeout(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<BbrState>(bytes);
     state.was_in_recovery = true;
     state.full_bandwidth = 0;
     state.full_rounds = 0;
   }
 
   void on_undo(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<BbrState>(bytes);
     state.full_bandwidth = 0;
     state.full_rounds = 0;
     state.was_in_recovery = state.conservation = false;
@@ -297,12 +299,12 @@ class Bbr final : public CongestionControl {
 
   void on_idle(CongestionState& bytes, CongestionWindow& window, time::Duration,
                time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<BbrState>(bytes);
     if (state.mode == Mode::ProbeBandwidth) set_pacing_rate(state, window, 1);
   }
 
  private:
-  static void save(State& state, const CongestionWindow& window) {
+  static void save(BbrState& state, const CongestionWindow& window) {
     if (!state.was_in_recovery && state.mode != Mode::ProbeRtt)
       state.prior_cwnd = window.cwnd;
     else

@@ -13,8 +13,6 @@
 namespace linnet::tcp {
 namespace {
 
-constexpr auto kStart = time::Instant::from_ns(5'000'000'000);
-
 struct Sender {
   SentPool pool{20000};
   Settings settings;

@@ -13,7 +13,7 @@ constexpr double kC = 0.4, kBeta = 0.7;
 // Section 4.3: what makes the estimate of Reno's window as aggressive as Reno with kBeta.
 constexpr double kAlpha = 3 * (1 - kBeta) / (1 + kBeta);
 
-struct State {
+struct CubicState {
   double w_max = 0;  // the window before the last reduction
   double w_est = 0;  // what Reno would have
   double cwnd_prior = 0;
@@ -31,7 +31,7 @@ double segments(std::uint32_t bytes, const CongestionWindow& window) {
   return static_cast<double>(bytes) / window.mss;
 }
 
-void begin_epoch(State& state, const CongestionWindow& window, time::Instant now) {
+void begin_epoch(CubicState& state, const CongestionWindow& window, time::Instant now) {
   const double cwnd = segments(window.cwnd, window);
   state.epoch = now;
   state.w_est = cwnd;
@@ -44,7 +44,7 @@ void begin_epoch(State& state, const CongestionWindow& window, time::Instant now
 }
 
 // Sections 4.2 to 4.5.
-void avoid_congestion(State& state, CongestionWindow& window, std::uint32_t acked,
+void avoid_congestion(CubicState& state, CongestionWindow& window, std::uint32_t acked,
                       time::Instant now) {
   if (state.epoch == time::Instant()) begin_epoch(state, window, now);
   const double cwnd = segments(window.cwnd, window);
@@ -70,12 +70,12 @@ class Cubic final : public CongestionControl {
   std::string_view name() const override { return "cubic"; }
 
   void start(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    start_state<State>(bytes);
+    start_state<CubicState>(bytes);
   }
 
   void on_ack(CongestionState& bytes, CongestionWindow& window, const RateSample& sample,
               bool in_recovery, time::Instant now) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<CubicState>(bytes);
     const time::Instant before = state.seen;
     state.seen = now;
     if (in_recovery || sample.acked == 0) return;
@@ -95,7 +95,7 @@ class Cubic final : public CongestionControl {
 
   std::uint32_t on_congestion(CongestionState& bytes, CongestionWindow& window,
                               time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<CubicState>(bytes);
     state.undo_w_max = state.w_max;
     state.undo_k = state.k;
     state.undo_epoch = state.epoch;
@@ -109,13 +109,13 @@ class Cubic final : public CongestionControl {
   }
 
   void on_timeout(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<CubicState>(bytes);
     state.epoch = time::Instant();
     state.after_timeout = true;
   }
 
   void on_undo(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<CubicState>(bytes);
     state.w_max = state.undo_w_max;
     state.k = state.undo_k;
     state.epoch = state.undo_epoch;
@@ -124,13 +124,13 @@ class Cubic final : public CongestionControl {
 
   void on_idle(CongestionState& bytes, CongestionWindow&, time::Duration idle,
                time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<CubicState>(bytes);
     if (state.epoch != time::Instant()) state.epoch = state.epoch + idle;
   }
 
  private:
   // Returns the bytes that count for congestion avoidance.
-  static std::uint32_t slow_start_ack(State& state, CongestionWindow& window,
+  static std::uint32_t slow_start_ack(CubicState& state, CongestionWindow& window,
                                       const RateSample& sample) {
     if (state.after_timeout) return slow_start(window, sample.acked, 1);
     const bool first = window.ssthresh == CongestionWindow().ssthresh;

@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint32_t kOne = 1u << 20;  // alpha in fixed point
 constexpr unsigned kGain = 4;             // g = 1/16
 
-struct State {
+struct DctcpState {
   std::uint32_t alpha = kOne;           // section 3.3: the first mark counts in full
   std::uint64_t acked = 0, marked = 0;  // bytes in this window of data
   std::uint32_t loss_window = 0;
@@ -16,7 +16,7 @@ struct State {
 };
 
 // Section 3.3 step 4 and 5, once a round trip.
-void estimate(State& state) {
+void estimate(DctcpState& state) {
   if (state.acked == 0) return;
   const auto share = static_cast<std::uint32_t>(state.marked * kOne / state.acked);
   state.alpha = state.alpha - (state.alpha >> kGain) + (share >> kGain);
@@ -29,12 +29,12 @@ class Dctcp final : public CongestionControl {
   std::string_view name() const override { return "dctcp"; }
 
   void start(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    start_state<State>(bytes);
+    start_state<DctcpState>(bytes);
   }
 
   void on_ack(CongestionState& bytes, CongestionWindow& window, const RateSample& sample,
               bool in_recovery, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<DctcpState>(bytes);
     if (sample.round_start) estimate(state);
     state.acked += sample.newly_acked;
     if (sample.ecn_echo) state.marked += sample.newly_acked;
@@ -43,7 +43,7 @@ class Dctcp final : public CongestionControl {
 
   std::uint32_t on_congestion(CongestionState& bytes, CongestionWindow& window,
                               time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<DctcpState>(bytes);
     state.growth.counted = 0;
     state.loss_window = window.cwnd;
     const std::uint64_t cut = std::uint64_t{window.cwnd} * state.alpha / kOne / 2;
@@ -52,14 +52,14 @@ class Dctcp final : public CongestionControl {
 
   // Section 3.5: loss is answered as without DCTCP.
   void on_timeout(CongestionState& bytes, CongestionWindow& window, time::Instant) const override {
-    auto& state = state_of<State>(bytes);
+    auto& state = state_of<DctcpState>(bytes);
     state.growth.after_timeout = true;
     if (state.loss_window != 0)
       window.ssthresh = std::min(window.ssthresh, std::max(state.loss_window / 2, 2 * window.mss));
   }
 
   void on_undo(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
-    state_of<State>(bytes).growth.after_timeout = false;
+    state_of<DctcpState>(bytes).growth.after_timeout = false;
   }
 
   void on_idle(CongestionState&, CongestionWindow&, time::Duration, time::Instant) const override {}

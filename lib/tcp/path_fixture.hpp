@@ -13,6 +13,8 @@
 
 namespace linnet::tcp {
 
+inline constexpr auto kStart = time::Instant::from_ns(5'000'000'000);
+
 struct PathOptions {
   double loss = 0, ack_loss = 0, duplicate = 0, reorder = 0;  // shares of packets
   double rate = 1.25e6;                                       // bytes a second; 0: no limit

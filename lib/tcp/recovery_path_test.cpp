@@ -11,8 +11,6 @@
 namespace linnet::tcp {
 namespace {
 
-constexpr auto kStart = time::Instant::from_ns(5'000'000'000);
-
 using Case =
     std::tuple<const char*, bool, bool, double, double>;  // control, SACK, TS, loss, reorder
 

@@ -12,8 +12,8 @@
 namespace linnet::differential {
 namespace {
 
-constexpr std::uint16_t kPort = 2000;    // of listeners and servers that cases make
-constexpr std::uint16_t kNobody = 2999;  // nobody listens there
+constexpr std::uint16_t kStatePort = 2000;  // of listeners and servers that cases make
+constexpr std::uint16_t kNobody = 2999;     // nobody listens there
 
 // A socket in a state, and what must be closed with it.
 struct Made {
@@ -35,7 +35,7 @@ int listening(Calls& calls) {
   const int fd = fresh(calls, SOCK_STREAM);
   const int on = 1;
   calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  bind_to(calls, fd, kPort);
+  bind_to(calls, fd, kStatePort);
   calls.listen(fd, 5);
   return fd;
 }
@@ -49,8 +49,8 @@ void reset(Calls& calls, int fd) {
 
 Made udp_pair(Calls& calls) {
   const int near = fresh(calls, SOCK_DGRAM), far = fresh(calls, SOCK_DGRAM);
-  bind_to(calls, far, kPort);
-  connect_to(calls, near, kPort);
+  bind_to(calls, far, kStatePort);
+  connect_to(calls, near, kStatePort);
   bind_to(calls, near, 0);
   sockaddr_in name;
   socklen_t length = sizeof name;
@@ -64,7 +64,7 @@ constexpr State kStates[] = {
     {"tcp bound", SOCK_STREAM,
      [](Calls& c) {
        const int fd = fresh(c, SOCK_STREAM);
-       bind_to(c, fd, kPort);
+       bind_to(c, fd, kStatePort);
        return Made{fd, {}};
      }},
     {"tcp listening", SOCK_STREAM, [](Calls& c) { return Made{listening(c), {}}; }},
@@ -72,32 +72,32 @@ constexpr State kStates[] = {
      [](Calls& c) {
        const int fd = listening(c);
        const int client = fresh(c, SOCK_STREAM);
-       connect_to(c, client, kPort);
+       connect_to(c, client, kStatePort);
        c.settle();
        return Made{fd, {client}};
      }},
     {"tcp connected", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        return Made{pair.near, {pair.far}};
      }},
     {"tcp with data", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        send_text(c, pair.far, "hello");
        c.settle();
        return Made{pair.near, {pair.far}};
      }},
     {"tcp peer shut", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        c.shutdown(pair.far, SHUT_WR);
        c.settle();
        return Made{pair.near, {pair.far}};
      }},
     {"tcp peer closed after data", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        send_text(c, pair.far, "last");
        c.close(pair.far);
        c.settle();
@@ -105,27 +105,27 @@ constexpr State kStates[] = {
      }},
     {"tcp reset", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        reset(c, pair.far);
        return Made{pair.near, {}};
      }},
     {"tcp shut for writing", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        c.shutdown(pair.near, SHUT_WR);
        c.settle();
        return Made{pair.near, {pair.far}};
      }},
     {"tcp shut for reading", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        c.shutdown(pair.near, SHUT_RD);
        c.settle();
        return Made{pair.near, {pair.far}};
      }},
     {"tcp shut both ways", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        c.shutdown(pair.near, SHUT_RDWR);
        c.settle();
        return Made{pair.near, {pair.far}};
@@ -139,7 +139,7 @@ constexpr State kStates[] = {
      }},
     {"tcp with urgent data", SOCK_STREAM,
      [](Calls& c) {
-       const Pair pair = connected_pair(c, kPort);
+       const Pair pair = connected_pair(c, kStatePort);
        send_text(c, pair.far, "abU", MSG_OOB);
        send_text(c, pair.far, "cd");
        c.settle();
@@ -149,7 +149,7 @@ constexpr State kStates[] = {
     {"udp bound", SOCK_DGRAM,
      [](Calls& c) {
        const int fd = fresh(c, SOCK_DGRAM);
-       bind_to(c, fd, kPort);
+       bind_to(c, fd, kStatePort);
        return Made{fd, {}};
      }},
     {"udp connected", SOCK_DGRAM, udp_pair},

@@ -12,7 +12,7 @@
 namespace linnet::differential {
 namespace {
 
-constexpr std::uint16_t kPort = 2100;
+constexpr std::uint16_t kStoryPort = 2100;
 
 std::string make_sockets(Calls& calls) {
   std::string out;
@@ -98,7 +98,7 @@ std::string wait_text(Calls& calls, int set) {
 }
 
 std::string epoll_modes(Calls& calls, unsigned mode) {
-  const Pair pair = connected_pair(calls, kPort);
+  const Pair pair = connected_pair(calls, kStoryPort);
   const int set = calls.epoll_create(0);
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | mode;
@@ -153,8 +153,8 @@ std::string epoll_misuse(Calls& calls) {
 
 std::string datagram_bounds(Calls& calls) {
   const int near = calls.socket(AF_INET, SOCK_DGRAM, 0), far = calls.socket(AF_INET, SOCK_DGRAM, 0);
-  bind_to(calls, far, kPort);
-  connect_to(calls, near, kPort);
+  bind_to(calls, far, kStoryPort);
+  connect_to(calls, near, kStoryPort);
   std::string out;
   for (const std::size_t size : {0u, 1u, 1472u, 9000u, 65507u, 65508u, 70000u})
     out += result_text(send_text(calls, near, std::string(size, 'x'))) + " ";
@@ -168,8 +168,8 @@ std::string datagram_bounds(Calls& calls) {
 
 std::string corked_datagram(Calls& calls) {
   const int near = calls.socket(AF_INET, SOCK_DGRAM, 0), far = calls.socket(AF_INET, SOCK_DGRAM, 0);
-  bind_to(calls, far, kPort);
-  connect_to(calls, near, kPort);
+  bind_to(calls, far, kStoryPort);
+  connect_to(calls, near, kStoryPort);
   std::string out = result_text(send_text(calls, near, "ab", MSG_MORE)) + " ";
   calls.settle();
   out += receive_text(calls, far, 10) + " " + result_text(send_text(calls, near, "cd")) + " ";
@@ -183,15 +183,15 @@ std::string corked_datagram(Calls& calls) {
 std::string strangers_are_not_heard(Calls& calls) {
   const int near = calls.socket(AF_INET, SOCK_DGRAM, 0), far = calls.socket(AF_INET, SOCK_DGRAM, 0),
             stranger = calls.socket(AF_INET, SOCK_DGRAM, 0);
-  bind_to(calls, near, kPort);
-  bind_to(calls, far, kPort + 1);
-  connect_to(calls, near, kPort + 1);
-  connect_to(calls, stranger, kPort);
+  bind_to(calls, near, kStoryPort);
+  bind_to(calls, far, kStoryPort + 1);
+  connect_to(calls, near, kStoryPort + 1);
+  connect_to(calls, stranger, kStoryPort);
   send_text(calls, stranger, "no");
   calls.settle();
   std::string out = receive_text(calls, near, 10) + "; ";
   out += result_text(send_text(calls, stranger, "again")) + "; ";
-  connect_to(calls, far, kPort);
+  connect_to(calls, far, kStoryPort);
   send_text(calls, far, "yes");
   calls.settle();
   out += receive_text(calls, near, 10);
@@ -204,13 +204,13 @@ std::string backlog_of_one(Calls& calls) {
   const int listener = calls.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   const int on = 1;
   calls.setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  bind_to(calls, listener, kPort);
+  bind_to(calls, listener, kStoryPort);
   calls.listen(listener, 1);
   std::string out;
   int clients[2];
   for (int& client : clients) {
     client = calls.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    connect_to(calls, client, kPort);
+    connect_to(calls, client, kStoryPort);
     calls.settle();
     out += poll_text(calls, client) + " ";
   }
@@ -226,7 +226,7 @@ std::string backlog_of_one(Calls& calls) {
 }
 
 std::string half_close_conversation(Calls& calls) {
-  const Pair pair = connected_pair(calls, kPort);
+  const Pair pair = connected_pair(calls, kStoryPort);
   std::string out = result_text(send_text(calls, pair.near, "ask")) + " ";
   out += result_text(calls.shutdown(pair.near, SHUT_WR)) + " ";
   calls.settle();
@@ -243,18 +243,18 @@ std::string half_close_conversation(Calls& calls) {
 
 std::string reconnect_after_refusal(Calls& calls) {
   const int fd = calls.socket(AF_INET, SOCK_STREAM, 0);
-  std::string out = result_text(connect_to(calls, fd, kPort + 7)) + " ";
+  std::string out = result_text(connect_to(calls, fd, kStoryPort + 7)) + " ";
   const int listener = calls.socket(AF_INET, SOCK_STREAM, 0);
-  bind_to(calls, listener, kPort + 7);
+  bind_to(calls, listener, kStoryPort + 7);
   calls.listen(listener, 5);
-  out += result_text(connect_to(calls, fd, kPort + 7)) + " " + poll_text(calls, fd);
+  out += result_text(connect_to(calls, fd, kStoryPort + 7)) + " " + poll_text(calls, fd);
   calls.close(fd);
   calls.close(listener);
   return out;
 }
 
 std::string write_until_full(Calls& calls) {
-  const Pair pair = connected_pair(calls, kPort);
+  const Pair pair = connected_pair(calls, kStoryPort);
   const std::string lot(100'000, 'x');
   std::size_t sent = 0;
   long count = 0;
