@@ -10,22 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "support/test_eal.hpp"
 #include "support/wire.hpp"
 
 namespace {
 
 using linnet::tests::modes;
-
-bool start_eal() {
-  static std::vector<std::string> words = {
-      "conformance", "--no-huge", "--no-shconf",         "--no-pci", "--no-telemetry",
-      "-m",          "512",       "--log-level=*:error", "-l",       "0"};
-  // EAL moves the pointers about and keeps some.
-  static std::vector<char*> pointers;
-  for (std::string& word : words)
-    pointers.push_back(word.data());
-  return rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0;
-}
 
 void read_environment() {
   if (const char* const lowest = std::getenv("LINNET_LOWEST")) modes().lowest = *lowest == '1';
@@ -71,7 +61,7 @@ int main(int argc, char** argv) {
   const auto& asked = session.configData();
   const bool only_lists = asked.listTests || asked.listTags || asked.listReporters ||
                           asked.listTestNamesOnly || asked.showHelp;
-  if (!only_lists && !start_eal()) {
+  if (!only_lists && !linnet::tests::start_eal(512, 1)) {
     std::fprintf(stderr, "EAL did not start\n");
     return 1;
   }

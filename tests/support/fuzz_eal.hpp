@@ -3,17 +3,15 @@
 // head- and tailroom AddressSanitizer watches. Include it in one source file of a target.
 #pragma once
 
-#include <rte_eal.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <span>
 
 #include "packet/turn.hpp"
 #include "support/poison.hpp"
+#include "support/test_eal.hpp"
 #include "time/clock.hpp"
 
 namespace linnet::tests {
@@ -66,14 +64,7 @@ class FuzzLane {
 }  // namespace linnet::tests
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  const char* const arguments[] = {
-      "fuzz", "--no-huge", "--no-shconf",         "--no-pci", "--no-telemetry",
-      "-m",   "64",        "--log-level=*:error", "-l",       "0"};
-  // EAL keeps and reorders the pointers.
-  static char* eal[std::size(arguments)];
-  for (std::size_t i = 0; i < std::size(arguments); ++i)
-    eal[i] = strdup(arguments[i]);
-  if (rte_eal_init(static_cast<int>(std::size(arguments)), eal) < 0) {
+  if (!linnet::tests::start_eal(64, 1)) {
     std::fprintf(stderr, "EAL did not start\n");
     std::exit(1);
   }
