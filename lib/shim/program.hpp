@@ -17,6 +17,7 @@
 
 #include "base/result.hpp"
 #include "shim/host.hpp"
+#include "shim/names.hpp"
 #include "shim/waiter.hpp"
 #include "socket/buffers.hpp"
 #include "socket/channel.hpp"
@@ -66,6 +67,16 @@ class Program : public std::enable_shared_from_this<Program> {
   }
   unsigned lanes() const { return lanes_; }
   std::uint16_t session() const { return number_; }
+
+  // Where the stack's programs look names up; any thread.
+  NameSources name_sources() const {
+    const std::lock_guard lock(names_mutex_);
+    return name_sources_;
+  }
+  void set_name_sources(NameSources sources) {
+    const std::lock_guard lock(names_mutex_);
+    name_sources_ = std::move(sources);
+  }
 
   // --- Sockets by number: 1 and on, in messages.
   std::uint32_t enter(std::shared_ptr<Socket> socket);
@@ -182,6 +193,9 @@ class Program : public std::enable_shared_from_this<Program> {
   std::mutex starved_mutex_;
   std::vector<std::uint32_t> starved_;  // sockets by number
   std::atomic<bool> any_starved_{false};
+
+  mutable std::mutex names_mutex_;
+  NameSources name_sources_;
 
   mutable std::mutex sleep_mutex_;
   Sleeper* leader_ = nullptr;

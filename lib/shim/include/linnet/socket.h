@@ -149,6 +149,67 @@ LN_EXPORT int ln_send_buffer_get(int fd, struct ln_buffer *buffer);
 LN_EXPORT int ln_send_buffer(int fd, const struct ln_buffer *buffers, int count, int flags);
 LN_EXPORT int ln_send_buffer_drop(int fd, const struct ln_buffer *buffers, int count);
 
+/*
+ * --- Names: getaddrinfo(3), getnameinfo(3), gethostbyname(3) with <netdb.h>'s structures, flags and
+ * codes. IPv4 only: AF_UNSPEC means AF_INET, AF_INET6 is EAI_FAMILY, an IPv6 number EAI_ADDRFAMILY.
+ *
+ * Numbers are taken as they are; then the hosts file, "localhost", then DNS by the calling thread's
+ * stack (ln_socket): the servers of ln_resolver_set, else of the environment's LINNET_NAMESERVERS
+ * (same form), else of resolv.conf(5); UDP from a new random port each time, TCP where an answer is
+ * truncated. Services are those of /etc/services.
+ *
+ * A question to DNS sleeps, by the stack's time, for at most timeout x attempts x servers (twice that
+ * with TCP) and each name searched. On the thread that drives an embedded stack, which never sleeps,
+ * what needs one is EAI_AGAIN. Without a stack it is EAI_SYSTEM with ENETDOWN, from a stack that ends
+ * with EBADF.
+ */
+struct addrinfo;
+struct hostent;
+/*
+ * 0 and a list in `*result` (ln_freeaddrinfo), or EAI_: NONAME (there is no such name, or nothing was
+ * asked), NODATA (it has no IPv4 address), AGAIN (no server answered, or each of them could not),
+ * FAIL (an answer made no sense), SERVICE (also a number above 65535), SOCKTYPE (SOCK_STREAM with TCP
+ * and SOCK_DGRAM with UDP are there), FAMILY, ADDRFAMILY, BADFLAGS, MEMORY, SYSTEM (errno). Flags:
+ * AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV; AI_V4MAPPED, AI_ALL and AI_ADDRCONFIG
+ * change nothing, for all is IPv4. Addresses stand in the order in which they were found.
+ */
+LN_EXPORT int ln_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                             struct addrinfo **result);
+/* Only lists of ln_getaddrinfo's; whole ones. */
+LN_EXPORT void ln_freeaddrinfo(struct addrinfo *list);
+/* The words for a code: the C library's own. */
+LN_EXPORT const char *ln_gai_strerror(int code);
+/*
+ * 0 or EAI_. Flags: NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM, NI_NOFQDN (the local
+ * domain is cut off). An address without a name is told by number. EAI_OVERFLOW: too little room.
+ */
+LN_EXPORT int ln_getnameinfo(const struct sockaddr *address, socklen_t length, char *host,
+                             socklen_t host_room, char *service, socklen_t service_room, int flags);
+/* NULL: h_errno says why. The result is the calling thread's until its next call. */
+LN_EXPORT struct hostent *ln_gethostbyname(const char *name);
+/*
+ * Likewise in the caller's room. 0: `*result` is `host`, or NULL with `*error` as h_errno; else
+ * errno's number, ERANGE where the room is too small.
+ */
+LN_EXPORT int ln_gethostbyname_r(const char *name, struct hostent *host, char *room, size_t count,
+                                 struct hostent **result, int *error);
+
+/* Where names are looked up. NULL and 0 mean the default. The words are copied. */
+struct ln_resolver_options {
+  size_t size;             /* sizeof(struct ln_resolver_options); fields beyond it are defaults */
+  const char *servers;     /* "192.0.2.53,192.0.2.54:5353" */
+  const char *search;      /* domains, by blanks or commas; "": none; NULL: those of resolv_file */
+  const char *hosts_file;  /* default /etc/hosts */
+  const char *resolv_file; /* default /etc/resolv.conf */
+  unsigned timeout_ms;     /* of one question to one server; default resolv_file's, else 5000 */
+  unsigned attempts;       /* rounds over all servers; default resolv_file's, else 2 */
+};
+/*
+ * For the calling thread's stack, all threads, from the next look-up on. NULL: the defaults again.
+ * EINVAL: a server is not an address with or without a port; ENETDOWN: there is no stack.
+ */
+LN_EXPORT int ln_resolver_set(const struct ln_resolver_options *options);
+
 #ifdef __cplusplus
 }
 #endif

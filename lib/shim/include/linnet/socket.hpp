@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linnet/socket.h>
+#include <netdb.h>
 
 #include <cstring>
 #include <span>
@@ -30,6 +31,19 @@ class SocketName {
  private:
   sockaddr_in name_;
 };
+
+// The first address of ln_getaddrinfo, for TCP unless `type` says otherwise. 0, or its code
+// (ln_gai_strerror).
+inline int look_up(const char* host, const char* service, SocketName& out, int type = SOCK_STREAM) {
+  addrinfo hints{}, *list = nullptr;
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = type;
+  const int code = ln_getaddrinfo(host, service, &hints, &list);
+  if (code != 0) return code;
+  std::memcpy(out.get(), list->ai_addr, SocketName::size());
+  ln_freeaddrinfo(list);
+  return 0;
+}
 
 // Owns a descriptor of ours: a socket or an epoll set.
 class Descriptor {
