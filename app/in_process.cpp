@@ -10,6 +10,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <linnet/socket.hpp>
 #include <thread>
 
 #include "app/start.hpp"
@@ -84,6 +85,14 @@ std::uint16_t port_number(const std::string& text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   return error == std::errc() && end == text.data() + text.size() ? port : std::uint16_t{0};
+}
+
+bool find_host(const char* program, const std::string& host, std::uint16_t port, SocketName& out) {
+  const int code = look_up(host.c_str(), std::to_string(port).c_str(), out);
+  if (code == EAI_SYSTEM) failed(program, host.c_str());
+  if (code != 0 && code != EAI_SYSTEM)
+    say(stderr, std::string(program) + ": " + host + ": " + ln_gai_strerror(code) + "\n");
+  return code == 0;
 }
 
 int failed(const char* program, const char* what) {

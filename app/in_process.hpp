@@ -6,6 +6,10 @@
 #include <span>
 #include <string>
 
+namespace linnet {
+class SocketName;
+}
+
 namespace linnet::app {
 
 struct InProcess {
@@ -23,6 +27,9 @@ int run_in_process(int argc, char** argv, const InProcess& program);
 
 // A number of 1 to 65535; 0: it is none.
 std::uint16_t port_number(const std::string& text);
+// The address that a host's name or number has (ln_getaddrinfo); its end. False: it has none, which
+// standard error is told.
+bool find_host(const char* program, const std::string& host, std::uint16_t port, SocketName& out);
 // "a call failed" with errno's words to standard error; returns kFailed.
 int failed(const char* program, const char* what);
 

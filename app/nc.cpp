@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "app/in_process.hpp"
-#include "base/ipv4.hpp"
+#include "app/start.hpp"
 
 namespace {
 
@@ -19,10 +19,11 @@ constexpr const char* kName = "linnet-nc";
 
 struct Wanted {
   bool datagrams = false, listens = false;
-  SocketName name;
+  std::string host;  // what is not there is everyone's
+  std::uint16_t port = 0;
 };
 
-// [-u] -l PORT, or [-u] ADDRESS PORT.
+// [-u] -l PORT, or [-u] HOST PORT.
 std::optional<Wanted> parse(std::span<const std::string> words) {
   Wanted out;
   std::size_t at = 0;
@@ -32,10 +33,9 @@ std::optional<Wanted> parse(std::span<const std::string> words) {
     if (words[at] != "-u" && words[at] != "-l") return std::nullopt;
   }
   if (words.size() - at != (out.listens ? 1u : 2u)) return std::nullopt;
-  const std::uint16_t port = app::port_number(words.back());
-  const auto address = out.listens ? Ipv4Address() : Ipv4Address::parse(words[at]);
-  if (port == 0 || !address) return std::nullopt;
-  out.name = SocketName(address->host(), port);
+  out.port = app::port_number(words.back());
+  if (!out.listens) out.host = words[at];
+  if (out.port == 0 || (!out.listens && out.host.empty())) return std::nullopt;
   return out;
 }
 
@@ -50,12 +50,12 @@ bool write_all(const std::byte* bytes, std::size_t count) {
 }
 
 // The socket that is talked to; without one errno says why.
-Socket open(const Wanted& wanted) {
+Socket open(const Wanted& wanted, const SocketName& name) {
   Socket socket = wanted.datagrams ? Socket::datagram() : Socket::stream();
-  if (!wanted.listens) return socket.connect(wanted.name) == 0 ? std::move(socket) : Socket();
+  if (!wanted.listens) return socket.connect(name) == 0 ? std::move(socket) : Socket();
   const int on = 1;
   socket.set(SOL_SOCKET, SO_REUSEADDR, on);
-  if (socket.bind(wanted.name) != 0) return Socket();
+  if (socket.bind(name) != 0) return Socket();
   if (!wanted.datagrams) return socket.listen(1) == 0 ? socket.accept() : Socket();
   // The first who speaks is who is answered.
   SocketName peer;
@@ -65,7 +65,10 @@ Socket open(const Wanted& wanted) {
 }
 
 int talk(const Wanted& wanted) {
-  const Socket socket = open(wanted);
+  SocketName name(INADDR_ANY, wanted.port);
+  if (!wanted.listens && !app::find_host(kName, wanted.host, wanted.port, name))
+    return app::kFailed;
+  const Socket socket = open(wanted, name);
   if (!socket) return app::failed(kName, wanted.listens ? "listen" : "connect");
   std::array<std::byte, 65536> room;
   // A datagram holds no more.
@@ -98,7 +101,7 @@ int main(int argc, char** argv) {
   return linnet::app::run_in_process(
       argc, argv,
       {.name = kName,
-       .usage = "linnet-nc [OPTIONS] -- [-u] ADDRESS PORT\nlinnet-nc [OPTIONS] -- [-u] -l PORT\n\n"
+       .usage = "linnet-nc [OPTIONS] -- [-u] HOST PORT\nlinnet-nc [OPTIONS] -- [-u] -l PORT\n\n"
                 "Joins standard input and output to a TCP connection, or to UDP with -u.",
        .run = [](std::span<const std::string> words) { return talk(*parse(words)); },
        .check = [](std::span<const std::string> words) { return parse(words).has_value(); }});

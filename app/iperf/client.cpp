@@ -25,6 +25,9 @@ class Client {
 
   int run() {
     report_.connecting();
+    const int code = find_server();
+    if (code == EAI_SYSTEM) return failed(options_.host);
+    if (code != 0) return fail(options_.host + ": " + ln_gai_strerror(code));
     if (!connect()) return failed("unable to connect to the server");
     while (true) {
       const auto state = test_.control.receive_state();
@@ -45,11 +48,13 @@ class Client {
  private:
   enum class Next { On, Done, Failed };
 
-  const SocketName server() const { return SocketName(options_.host.host(), options_.port); }
+  int find_server() {
+    return look_up(options_.host.c_str(), std::to_string(options_.port).c_str(), server_);
+  }
 
   bool connect() {
     Socket socket = Socket::stream();
-    if (socket.connect(server()) != 0) return false;
+    if (socket.connect(server_) != 0) return false;
     test_.control = Control(std::move(socket));
     return test_.control.send_cookie(test_.cookie);
   }
@@ -112,7 +117,7 @@ class Client {
   // An empty socket: it failed, errno says why.
   Socket open_stream() {
     Socket socket = Socket::stream();
-    if (apply(socket, test_.parameters) || socket.connect(server()) != 0) return Socket();
+    if (apply(socket, test_.parameters) || socket.connect(server_) != 0) return Socket();
     if (!send_all(socket, std::as_bytes(std::span(test_.cookie)))) return Socket();
     return socket;
   }
@@ -120,7 +125,7 @@ class Client {
   // Greets until the server answers: either datagram may be lost.
   Socket open_datagrams() {
     Socket socket = Socket::datagram();
-    if (apply(socket, test_.parameters) || socket.connect(server()) != 0) return Socket();
+    if (apply(socket, test_.parameters) || socket.connect(server_) != 0) return Socket();
     set_patience(socket, 1);
     for (unsigned i = 0; i < kGreetings; ++i) {
       if (socket.send(std::as_bytes(std::span(&kDatagramHello, 1))) < 0 && errno != ECONNREFUSED)
@@ -196,6 +201,7 @@ class Client {
 
   const Options& options_;
   Report report_;
+  SocketName server_{};
   Test test_{};
   Results ours_{}, theirs_{};
 };

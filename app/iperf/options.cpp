@@ -10,10 +10,10 @@ namespace linnet::app::iperf {
 
 const char* const kUsage =
     "linnet-iperf [OPTIONS] -- -s [-p PORT] [-1] [-i SECONDS] [-J]\n"
-    "linnet-iperf [OPTIONS] -- -c ADDRESS [its options]\n\n"
+    "linnet-iperf [OPTIONS] -- -c HOST [its options]\n\n"
     "Measures TCP and UDP with an iperf3 at the other end. As iperf3 has them:\n"
     "  -s, --server          waits for clients      -1, --one-off    ends after one test\n"
-    "  -c, --client ADDRESS  tests with a server    -p, --port N     of the server (5201)\n"
+    "  -c, --client HOST     tests with a server    -p, --port N     of the server (5201)\n"
     "  -i, --interval S      between reports (1)    -J, --json       the result as JSON\n"
     "  -u, --udp             UDP                    -b, --bitrate N[KMG][/BURST]  of a stream\n"
     "                        (UDP 1M, TCP 0: as fast as it goes)\n"
@@ -157,9 +157,8 @@ class Reader {
 
   void take_host(const std::string& text) {
     client = true;
-    const auto address = Ipv4Address::parse(text);
-    if (!address) return blame(text, "the server's IPv4 address");
-    out.host = *address;
+    if (text.empty() || text.starts_with('-')) return blame(text, "the server's name or address");
+    out.host = text;
   }
 
   void take_interval(std::string_view text) {

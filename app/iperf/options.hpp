@@ -7,7 +7,6 @@
 #include <string>
 
 #include "app/iperf/parameters.hpp"
-#include "base/ipv4.hpp"
 
 namespace linnet::app::iperf {
 
@@ -15,7 +14,7 @@ extern const char* const kUsage;
 
 struct Options {
   bool server = false;
-  Ipv4Address host{};  // of the server, for a client
+  std::string host{};  // the server's name or number, for a client
   std::uint16_t port = kPort;
   bool json = false;
   bool once = false;      // a server ends after one test

@@ -109,8 +109,8 @@ void Report::listening() {
 }
 
 void Report::connecting() {
-  start_["connecting_to"] = {{"host", options_.host.text()}, {"port", options_.port}};
-  line("Connecting to host " + options_.host.text() + ", port " + std::to_string(options_.port));
+  start_["connecting_to"] = {{"host", options_.host}, {"port", options_.port}};
+  line("Connecting to host " + options_.host + ", port " + std::to_string(options_.port));
 }
 
 void Report::accepted(const SocketName& client) {

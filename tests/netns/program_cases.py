@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The programs that bring their stack along, with the kernel's own programs as their peers."""
 import hashlib
+import os
 import random
 
 from _init import Lab, case, expect, wait_until
@@ -162,3 +163,51 @@ def nc_hears_the_kernels_connection():
         expect(wait_until(lambda: net.daemon.process.poll() is not None, 10), 'it does not end with the connection')
         output = net.daemon.messages()
         expect(output.count('one line') >= 2000, 'lines are missing', output[-2000:])
+
+
+# A name server for one client, by UDP and by TCP (RFC 1035): says whom it was asked for, then waits for a connection to port 4000.
+NAME_SERVER = '''
+import socket, sys, threading
+address = sys.argv[1]
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(('', 53))
+names, pages = (socket.create_server(('', port)) for port in (53, 4000))
+print('ready', flush=True)
+def name_of(question):
+    out, at = [], 12
+    while question[at]:
+        out.append(question[at + 1:at + 1 + question[at]].decode())
+        at += 1 + question[at]
+    return '.'.join(out)
+def truncate():  # also what is asked again, because nobody answered ARP yet
+    while True:
+        question, client = datagrams.recvfrom(512)
+        asked.add(name_of(question))
+        datagrams.sendto(question[:2] + b'\\x83\\x80' + question[4:], client)
+asked = set()
+threading.Thread(target=truncate, daemon=True).start()
+stream = names.accept()[0]
+question = stream.recv(512)[2:]
+print('udp', *asked, 'tcp', name_of(question), flush=True)
+answer = question[:2] + b'\\x81\\x80\\0\\1\\0\\1\\0\\0\\0\\0' + question[12:] + b'\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4' + socket.inet_aton(address)
+stream.sendall(len(answer).to_bytes(2, 'big') + answer)
+print('page', pages.accept()[0].sendall(b'found by name\\n'), flush=True)
+'''
+
+
+@case('own')
+def a_program_finds_its_peer_by_name():
+    """linnet-nc asks the host's name server, whose first answer is truncated, and then the host."""
+    with Lab('d') as lab:
+        host = lab.host('a')
+        server = lab.spawn(host, '/usr/bin/python3', '-c', NAME_SERVER, PEER, stdout=-1, text=True)
+        os.environ |= {'LINNET_NAMESERVERS': PEER, 'RES_OPTIONS': 'timeout:1 attempts:5'}
+        try:
+            net = Net(lab, 'linnet-nc', 'peer.linnet.test', '4000', answers=False)
+        finally:
+            del os.environ['LINNET_NAMESERVERS'], os.environ['RES_OPTIONS']
+        expect(wait_until(lambda: net.daemon.process.poll() is not None, 20), 'it does not end', net.daemon.messages())
+        expect(wait_until(lambda: server.poll() is not None, 5), 'the server was not asked to the end', net.daemon.messages())
+        said = server.stdout.read()
+        expect(said == 'ready\nudp peer.linnet.test tcp peer.linnet.test\npage None\n', 'what the server was asked', said)
+        expect('found by name' in (lab.directory / 'linnetd.out').read_text(), 'no page', net.daemon.messages())
