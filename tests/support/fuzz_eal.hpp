@@ -26,6 +26,11 @@ class FuzzLane {
 
   packet::Turn turn() { return packet::Turn{clock_.now(), ledger_, *pool_, random_, 0}; }
   void advance(time::Duration by) { clock_.advance(by); }
+  // Time and chance begin anew, so that an input does by itself what it did among others.
+  void restart() {
+    clock_ = time::ManualClock(kStart);
+    random_ = time::Random(kSeed);
+  }
   packet::Pool& pool() { return *pool_; }
   packet::Ledger& ledger() { return ledger_; }
   time::Instant now() { return clock_.now(); }
@@ -47,6 +52,9 @@ class FuzzLane {
   }
 
  private:
+  static constexpr time::Instant kStart = time::Instant::from_ns(1'000'000'000);
+  static constexpr std::uint64_t kSeed = 42;
+
   FuzzLane() : pool_(options()) {}
   static packet::Pool::Options options() {
     packet::Pool::Options options;
@@ -57,8 +65,8 @@ class FuzzLane {
 
   PoisonedPool pool_;
   packet::Ledger ledger_;
-  time::ManualClock clock_{time::Instant::from_ns(1'000'000'000)};
-  time::Random random_{42};
+  time::ManualClock clock_{kStart};
+  time::Random random_{kSeed};
 };
 
 }  // namespace linnet::tests
