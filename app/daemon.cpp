@@ -137,6 +137,7 @@ Result<> Daemon::make_stack() {
   options.burst = options_.burst;
   options.neighbour_capacity = options_.neighbours;
   options.seed = *seed;
+  spread_seed_ = time::Random(*seed).split().next();
   options.origin = origin_;
   auto stack = stack::Stack::create(options);
   if (!stack) return stack.error();
@@ -156,6 +157,7 @@ Result<> Daemon::add_ports() {
     options.queues = wanted.queues;
     options.mtu = wanted.mtu;
     options.lowest = wanted.lowest;
+    options.spread_seed = spread_seed_;
     if (!wanted.replay.empty()) {
       if (const auto added = add_replay_port(wanted, options); !added) return added.error();
       continue;
@@ -246,6 +248,7 @@ Result<> Daemon::start_lanes() {
     if (const auto started = runners_.back()->start(*lcore); !started) return started.error();
   }
   stalled_.resize(runners_.size());
+  stalls_seen_.resize(runners_.size());
   return Ok{};
 }
 

@@ -87,7 +87,9 @@ class Daemon {
   time::Instant next_slow_work_;
   std::optional<time::Duration> watchdog_;
   time::Instant next_watchdog_;
-  std::vector<bool> stalled_;  // lanes whose turn was too long when last looked at
+  std::vector<bool> stalled_;               // lanes whose turn was too long when last looked at
+  std::vector<std::uint64_t> stalls_seen_;  // of each lane
+  std::uint64_t spread_seed_ = 0;           // of ports' hash keys
 };
 
 // What --end-after prints: a figure a line.

@@ -94,10 +94,19 @@ void Daemon::slow_work(time::Instant now) {
 
 void Daemon::watch_lanes(time::Instant now) {
   for (std::size_t i = 0; i < runners_.size(); ++i) {
+    const std::string name = "lane " + std::to_string(i);
     const bool stalled = runners_[i]->turn_lasts(now) > kStalled;
-    if (stalled && !stalled_[i])
-      log_.write(LogLevel::Warning, "lane " + std::to_string(i) + " is stuck in a turn");
+    if (stalled && !stalled_[i]) log_.write(LogLevel::Warning, name + " is stuck in a turn");
     stalled_[i] = stalled;
+    // One that was over before anybody looked.
+    const stack::LaneStatistics& lane = stack_->lane(static_cast<unsigned>(i)).statistics();
+    const std::uint64_t stalls = lane.stalls.value();
+    if (stalls != stalls_seen_[i]) {
+      log_.write(LogLevel::Warning, name + " stood still for " +
+                                        std::to_string(lane.last_stall_ns.value() / 1'000'000) +
+                                        " ms");
+    }
+    stalls_seen_[i] = stalls;
   }
 }
 

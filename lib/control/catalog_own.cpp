@@ -25,7 +25,8 @@ constexpr Verb kShow[] = {
     {"lanes",
      {},
      "",
-     "What each lane does: turns, packets, how full its bursts are, sleeps.",
+     "What each lane does: turns, packets, how full its bursts are, sleeps, turns over 100 ms; and "
+     "whether ports bring packets to the lane that owns their flow.",
      {},
      Operand::None,
      "show lanes"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `show`: what the daemon itself has to tell.
+#include <rte_cycles.h>
 #include <rte_version.h>
 
 #include <algorithm>
@@ -88,33 +89,121 @@ std::string hundredths(std::uint64_t numerator, std::uint64_t denominator) {
   return std::to_string(scaled / 100) + '.' + (rest.size() < 2 ? "0" : "") + rest;
 }
 
-Result<std::string> show_lanes(const Context& context, const Format& format) {
-  Columns columns({"lane", "turns", "busy", "packets", "bursts", "fill", "timers", "handed",
-                   "sleeps", "busy ms", "longest us"});
+// How far a device's own spreading can be trusted to bring packets to the lane that owns their
+// flow: what it says, and what was measured.
+struct Trust {
+  bool trusted = false;
+  std::string why{};
+  std::uint64_t owned = 0, elsewhere = 0;
+};
+
+Trust trust_in(const device::Device& device, unsigned lanes) {
+  constexpr std::uint64_t kEnough = 1000, kRight = 99;  // packets; percent of them
+  Trust out;
+  for (unsigned i = 0; i < lanes; ++i) {
+    out.owned += device.counters(i).rx_owned.value();
+    out.elsewhere += device.counters(i).rx_elsewhere.value();
+  }
+  const std::uint64_t measured = out.owned + out.elsewhere;
+  const device::Spreading spreading = device.spreading();
+  if (lanes == 1) {
+    out.trusted = true;
+    out.why = "there is one lane";
+  } else if (measured < kEnough) {
+    out.why = !spreading.why.empty() ? spreading.why : "too few packets for us were seen";
+  } else if (out.owned * 100 >= measured * kRight) {
+    out.trusted = true;
+    out.why = "packets come to the lane that owns their flow";
+  } else {
+    out.why = (spreading.why.empty() ? std::string() : spreading.why + "; ") +
+              std::to_string(out.elsewhere * 100 / measured) +
+              " % came to another lane than their flow's, and were handed over";
+  }
+  return out;
+}
+
+// Loopback brings a packet back to the lane that sent it: there is nothing to spread.
+template <typename Tell>
+void each_spreading(const Context& context, Tell&& tell) {
+  for (const auto& device : context.stack.devices().all()) {
+    if (!device->loopback()) tell(*device, trust_in(*device, context.stack.lanes()));
+  }
+}
+
+// How the ports' frames came to the lane.
+Json ports_of(const Context& context, unsigned lane) {
   Json json = Json::array();
+  each_spreading(context, [&](const device::Device& device, const Trust& trust) {
+    const device::Spreading spreading = device.spreading();
+    json.push_back({{"name", device.name()},
+                    {"queues", spreading.queues},
+                    {"by_hash", spreading.by_hash},
+                    {"owned", device.counters(lane).rx_owned.value()},
+                    {"elsewhere", device.counters(lane).rx_elsewhere.value()},
+                    {"trusted", trust.trusted},
+                    {"why", trust.why}});
+  });
+  return json;
+}
+
+// Of busy turns, by the time stamp counter's frequency; 0 where that is not known.
+std::uint64_t cycles_a_packet(const stack::LaneStatistics& lane) {
+  if (lane.packets.value() == 0) return 0;
+  const double cycles = static_cast<double>(lane.busy_ns.value()) *
+                        static_cast<double>(rte_get_tsc_hz()) / 1'000'000'000;
+  return static_cast<std::uint64_t>(cycles / static_cast<double>(lane.packets.value()));
+}
+
+Json lane_as_json(const Context& context, unsigned i) {
+  const stack::LaneStatistics& lane = context.stack.lane(i).statistics();
+  return {{"lane", i},
+          {"turns", lane.turns.value()},
+          {"busy_turns", lane.busy_turns.value()},
+          {"packets", lane.packets.value()},
+          {"bursts", lane.bursts.value()},
+          {"timers", lane.timers.value()},
+          {"handovers", context.stack.lane(i).state().sockets.handovers()},
+          {"sleeps", lane.sleeps.value()},
+          {"busy_ns", lane.busy_ns.value()},
+          {"ns", lane.ns.value()},
+          {"cycles_a_packet", cycles_a_packet(lane)},
+          {"longest_turn_ns", lane.longest_turn_ns.value()},
+          {"stalls", lane.stalls.value()},
+          {"ports", ports_of(context, i)}};
+}
+
+Result<std::string> show_lanes(const Context& context, const Format& format) {
+  if (format.json) {
+    Json json = Json::array();
+    for (unsigned i = 0; i < context.stack.lanes(); ++i)
+      json.push_back(lane_as_json(context, i));
+    return write_json(json, format);
+  }
+  Columns columns({"lane", "turns", "busy", "packets", "bursts", "fill", "timers", "handed",
+                   "sleeps", "busy ms", "busy %", "cycles/packet", "longest us", "stalls"});
   for (unsigned i = 0; i < context.stack.lanes(); ++i) {
     const stack::LaneStatistics& lane = context.stack.lane(i).statistics();
     const auto text = [](const packet::Counter& counter) {
       return std::to_string(counter.value());
     };
+    const std::uint64_t cycles = cycles_a_packet(lane);
     columns.add({std::to_string(i), text(lane.turns), text(lane.busy_turns), text(lane.packets),
                  text(lane.bursts), hundredths(lane.packets.value(), lane.bursts.value()),
                  text(lane.timers),
-                 std::to_string(context.stack.lane(i).state().sockets.tcp().handovers()),
+                 std::to_string(context.stack.lane(i).state().sockets.handovers()),
                  text(lane.sleeps), std::to_string(lane.busy_ns.value() / 1'000'000),
-                 std::to_string(lane.longest_turn_ns.value() / 1'000)});
-    json.push_back({{"lane", i},
-                    {"turns", lane.turns.value()},
-                    {"busy_turns", lane.busy_turns.value()},
-                    {"packets", lane.packets.value()},
-                    {"bursts", lane.bursts.value()},
-                    {"timers", lane.timers.value()},
-                    {"handovers", context.stack.lane(i).state().sockets.tcp().handovers()},
-                    {"sleeps", lane.sleeps.value()},
-                    {"busy_ns", lane.busy_ns.value()},
-                    {"longest_turn_ns", lane.longest_turn_ns.value()}});
+                 hundredths(lane.busy_ns.value(), lane.ns.value() / 100),
+                 cycles == 0 ? "-" : std::to_string(cycles),
+                 std::to_string(lane.longest_turn_ns.value() / 1'000), text(lane.stalls)});
   }
-  return format.json ? write_json(json, format) : columns.text();
+  Columns ports({"port", "queues", "spread", "owned", "elsewhere", "trusted", "why"});
+  each_spreading(context, [&](const device::Device& device, const Trust& trust) {
+    const device::Spreading spreading = device.spreading();
+    ports.add({device.name(), std::to_string(spreading.queues), spreading.by_hash ? "hash" : "-",
+               std::to_string(trust.owned), std::to_string(trust.elsewhere),
+               trust.trusted ? "yes" : "no", trust.why});
+  });
+  return columns.text() + '\n' + ports.text(true);
 }
 
 Result<std::string> show_pools(const Context& context, const Format& format) {

@@ -48,6 +48,9 @@ TEST_F(ShowTest, LanesPoolsPortsAndVersionAreToldInBothForms) {
   EXPECT_EQ(json("-j show ports")[1]["name"], "tap0");
   EXPECT_EQ(json("-j show version")["linnet"], LINNET_VERSION);
   EXPECT_NE(ok("show lanes").find("1.00"), std::string::npos);  // the bursts' fill
+  EXPECT_EQ(json("-j show lanes")[0]["ports"][0]["name"], "tap0");
+  EXPECT_EQ(json("-j show lanes")[0]["ports"][0]["trusted"], true);
+  EXPECT_NE(ok("show lanes").find("yes  there is one lane"), std::string::npos);
   EXPECT_TRUE(ok("show pools").starts_with("pool"));
   EXPECT_TRUE(ok("show ports").starts_with("device"));
   EXPECT_TRUE(ok("show version").starts_with("Linnet " LINNET_VERSION ", DPDK 2"));

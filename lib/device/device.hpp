@@ -31,6 +31,9 @@ struct alignas(64) QueueCounters {
   packet::Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
   packet::Counter rx_dropped;  // frames the layers above dropped with a link or device reason
   packet::Counter tx_dropped;  // frames that could not be handed to the driver
+  // Of transport packets to us, where there are several lanes: came to the lane that owns their
+  // flow, or to another one.
+  packet::Counter rx_owned, rx_elsewhere;
 };
 
 // Sums over a device's queues, plus what only the driver knows.
@@ -38,6 +41,13 @@ struct Statistics {
   std::uint64_t rx_packets = 0, rx_bytes = 0, rx_errors = 0, rx_dropped = 0, rx_missed = 0;
   std::uint64_t rx_no_buffer = 0;  // the pool was empty when the driver wanted a buffer
   std::uint64_t tx_packets = 0, tx_bytes = 0, tx_errors = 0, tx_dropped = 0;
+};
+
+// How a device spreads what it receives over the lanes' queues.
+struct Spreading {
+  unsigned queues = 1;   // lanes beyond these receive nothing of their own
+  bool by_hash = false;  // the device puts flows on queues by a hash that we set and read back
+  std::string why{};     // where it does not: why
 };
 
 class Device {
@@ -78,6 +88,10 @@ class Device {
   virtual Statistics statistics() const;
   virtual std::uint32_t min_mtu() const { return 68; }
   virtual std::uint32_t max_mtu() const { return 65535; }
+  virtual Spreading spreading() const { return {.why = "it has one queue"}; }
+  // Whether lanes get their share of what comes in by the device itself; else a lane that receives
+  // gives packets on by their flow. Fixed before lanes run.
+  bool spreads() const { return spreads_; }
   // Facts for `show`: driver name, offloads in use, and the like.
   virtual std::string driver() const { return "memory"; }
 
@@ -107,6 +121,7 @@ class Device {
   void publish_mac(MacAddress mac) { mac_.store(mac.packed(), std::memory_order_relaxed); }
   void publish_mtu(std::uint32_t bytes) { mtu_.store(bytes, std::memory_order_relaxed); }
   void publish_link(bool up) { link_up_.store(up, std::memory_order_relaxed); }
+  void set_spreads(bool spreads) { spreads_ = spreads; }
   void publish_gone() { gone_.store(true, std::memory_order_relaxed); }
 
  private:
@@ -122,6 +137,7 @@ class Device {
   const LinkLayer link_layer_;
   const std::string name_;
   std::uint16_t index_ = packet::kNoDevice;
+  bool spreads_ = false;
   std::atomic<std::uint64_t> mac_{0};
   std::atomic<std::uint32_t> mtu_{1500};
   std::atomic<bool> admin_up_{false};

@@ -34,6 +34,10 @@ int Ethdev::statistics(rte_eth_stats& out) {
   return rte_eth_stats_get(port_, &out);
 }
 
+int Ethdev::spreading(rte_eth_rss_conf& out) {
+  return rte_eth_dev_rss_hash_conf_get(port_, &out);
+}
+
 int Ethdev::receive_interrupt_fd(std::uint16_t queue) {
   return rte_eth_dev_rx_intr_ctl_q_get_fd(port_, queue);
 }

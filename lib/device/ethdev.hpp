@@ -25,6 +25,7 @@ class Ethdev {
   virtual int set_mac(rte_ether_addr& mac);
   virtual int link(rte_eth_link& out);
   virtual int statistics(rte_eth_stats& out);
+  virtual int spreading(rte_eth_rss_conf& out);
   // A descriptor that becomes readable with frames on the queue; negative without one.
   virtual int receive_interrupt_fd(std::uint16_t queue);
   virtual int set_receive_interrupt(std::uint16_t queue, bool on);
@@ -47,6 +48,7 @@ class LowestEthdev final : public Ethdev {
   int set_mac(rte_ether_addr&) override { return -ENOTSUP; }
   int link(rte_eth_link&) override { return -ENOTSUP; }
   int statistics(rte_eth_stats&) override { return -ENOTSUP; }
+  int spreading(rte_eth_rss_conf&) override { return -ENOTSUP; }
   int receive_interrupt_fd(std::uint16_t) override { return -ENOTSUP; }
   int set_receive_interrupt(std::uint16_t, bool) override { return -ENOTSUP; }
   bool removed() override { return false; }

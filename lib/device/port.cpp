@@ -134,9 +134,16 @@ void Port::choose_limits(const rte_eth_dev_info& info) {
 
 Result<> Port::start(const rte_eth_dev_info& info) {
   int error = configure(info, true);
-  // A driver that cannot interrupt may say so only here (PCI devices without MSI-X).
+  // A driver that cannot interrupt may say so only here (PCI devices without MSI-X); likewise one
+  // that takes no hash key.
   if (error != 0) error = configure(info, false);
+  if (error != 0 && spread_key_bytes_ != 0) {
+    options_.spread_seed = 0;
+    error = configure(info, true);
+    if (error != 0) error = configure(info, false);
+  }
   if (error != 0) return failed(options_, "start the port", error);
+  check_spreading();
   return Ok{};
 }
 
@@ -149,11 +156,7 @@ int Port::configure(const rte_eth_dev_info& info, bool interrupts) {
   conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info.tx_offload_capa;
   conf.intr_conf.rxq = interrupts ? 1 : 0;
   conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
-  if (queues_ > 1) {
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-    if (conf.rx_adv_conf.rss_conf.rss_hf != 0) conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-  }
+  choose_spreading(info, conf);
   const auto queues = static_cast<std::uint16_t>(queues_);
   int error = rte_eth_dev_configure(port(), queues, queues, &conf);
   if (error != 0) return error;

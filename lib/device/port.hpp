@@ -28,7 +28,8 @@ struct PortOptions {
   std::uint32_t mtu = 0;            // bytes of IP packet; 0: 1500, or less where the driver says so
   std::optional<MacAddress> mac{};  // none: the driver's
   bool promiscuous = false;
-  bool lowest = false;  // as if the driver could do nothing that is optional
+  std::uint64_t spread_seed = 0;  // of the receive side scaling's key; 0: the driver's own key
+  bool lowest = false;            // as if the driver could do nothing that is optional
 };
 
 // A DPDK port (Linux: a driver's net_device). Started when made, stopped and removed when
@@ -51,6 +52,7 @@ class Port final : public Device {
   std::uint32_t min_mtu() const override { return min_mtu_; }
   std::uint32_t max_mtu() const override { return max_mtu_; }
   std::string driver() const override { return driver_; }
+  Spreading spreading() const override { return spreading_; }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
   std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst) override;
@@ -82,6 +84,8 @@ class Port final : public Device {
   void choose_limits(const rte_eth_dev_info& info);
   Result<> start(const rte_eth_dev_info& info);
   int configure(const rte_eth_dev_info& info, bool interrupts);
+  void choose_spreading(const rte_eth_dev_info& info, rte_eth_conf& conf);
+  void check_spreading();
   int set_up_queues(const rte_eth_dev_info& info, const rte_eth_conf& conf);
   Result<> make_shared_queues();
   void choose_addresses();
@@ -103,9 +107,12 @@ class Port final : public Device {
   std::uint32_t min_mtu_ = 68;
   std::uint32_t max_mtu_ = 1500;
   std::uint32_t started_mtu_ = 1500;  // what the receive buffers were laid out for
-  bool peer_has_mac_ = false;         // the driver's address is that of the other end of the wire
-  bool foreign_mac_ = false;          // the driver filters for another address than ours
-  bool needs_promiscuous_ = false;    // the driver cannot let multicast in otherwise
+  Spreading spreading_;
+  std::array<std::uint8_t, 64> spread_key_{};
+  std::uint8_t spread_key_bytes_ = 0;  // 0: the driver's own key stays
+  bool peer_has_mac_ = false;          // the driver's address is that of the other end of the wire
+  bool foreign_mac_ = false;           // the driver filters for another address than ours
+  bool needs_promiscuous_ = false;     // the driver cannot let multicast in otherwise
   bool was_up_ = false;
   std::atomic<std::uint32_t> stale_{0};  // a bit a queue: frames wait from when the port was down
   std::array<std::unique_ptr<SharedQueue>, kMaxQueues> shared_;

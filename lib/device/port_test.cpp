@@ -332,5 +332,27 @@ TEST_F(PortTest, D6_APortCanBeMadeAgainUnderTheSameNameOnlyAfterItWasRemoved) {
   }
 }
 
+// A port's hash is asked for where the driver offers one, and trusted only where the key that was
+// set comes back.
+TEST_F(PortTest, SpreadingIsSetReadBackAndToldOf) {
+  PortOptions options;
+  options.devargs = "net_null_spread0";
+  options.lanes = 2;
+  options.spread_seed = 5;
+  const Port& null = add(options);
+  EXPECT_EQ(null.spreading().queues, 2u);
+  EXPECT_TRUE(null.spreads());
+  EXPECT_TRUE(null.spreading().by_hash || !null.spreading().why.empty()) << null.spreading().why;
+  options.devargs = "net_null_spread1";
+  options.lowest = true;
+  const Port& lowest = add(options);
+  EXPECT_EQ(lowest.spreading().why, "it has one queue");
+  EXPECT_FALSE(lowest.spreads()) << "one queue for two lanes";
+  options.lowest = false;
+  options.devargs = ring();
+  options.lanes = 1;
+  EXPECT_FALSE(add(options).spreading().by_hash);
+}
+
 }  // namespace
 }  // namespace linnet::device

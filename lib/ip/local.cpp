@@ -23,6 +23,7 @@ void Local::reassemble(Turn& turn, Burst& burst) {
   for (unsigned i = 0; i < burst.size(); ++i) {
     Packet packet = burst.take(i);
     if (packet.header<Ipv4Header>()->is_fragment()) [[unlikely]] {
+      if (elsewhere_ != nullptr && elsewhere_(elsewhere_self_, turn, packet)) continue;
       packet = reassembly_.add(turn, std::move(packet));
       if (!packet) continue;
     }

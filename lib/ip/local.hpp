@@ -30,6 +30,14 @@ class Local {
     raw_self_ = self;
   }
 
+  // Asked for each fragment, data() at its IPv4 header: true, it was taken to another lane, where
+  // all of its datagram come together. Not set: reassembly is here.
+  using Elsewhere = bool (*)(void* self, packet::Turn& turn, packet::Packet& packet);
+  void set_elsewhere(Elsewhere elsewhere, void* self) {
+    elsewhere_ = elsewhere;
+    elsewhere_self_ = self;
+  }
+
   // Datagrams and fragments for this host, data() at the IPv4 header, which is checked and in one
   // piece. Reassembly, hook INPUT, then the protocol's handler; without one: ICMP protocol
   // unreachable (RFC 1122 section 3.2.2.1). Empties the burst.
@@ -45,6 +53,8 @@ class Local {
   std::array<packet::Stage, 256> protocols_{};
   Raw raw_ = nullptr;
   void* raw_self_ = nullptr;
+  Elsewhere elsewhere_ = nullptr;
+  void* elsewhere_self_ = nullptr;
 };
 
 }  // namespace linnet::ip

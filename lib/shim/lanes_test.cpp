@@ -43,6 +43,41 @@ TEST_P(LanesTest, ManyDatagramFlowsAllAnswered) {
   ln_close(server);
 }
 
+// The pieces of a datagram and the datagrams of a flow come together on one lane.
+TEST_P(LanesTest, LongDatagramsInFragmentsAreSharedOutAndWhole) {
+  const int server = socket_on(1, SOCK_DGRAM);
+  ASSERT_EQ(bind_to(server, "0.0.0.0", 7), 0);
+  constexpr unsigned kLong = 64, kBytes = 5000;
+  std::map<int, std::string> sent;
+  std::string text(kBytes + 1, '\0');
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  auto* const name = reinterpret_cast<sockaddr*>(&from);
+  for (unsigned i = 0; i < kLong; ++i) {
+    const int client = socket_on(0, SOCK_DGRAM);
+    ASSERT_EQ(connect_to(client, kB, 7), 0);
+    sent[client] = std::string(kBytes, static_cast<char>('a' + i % 26));
+    ASSERT_EQ(ln_send(client, sent[client].data(), kBytes, 0), kBytes);
+    run(3);
+    ASSERT_EQ(ln_recvfrom(server, text.data(), text.size(), 0, name, &length), kBytes);
+    ASSERT_EQ(ln_sendto(server, text.data(), kBytes, 0, name, length), kBytes);
+    run(3);
+    EXPECT_EQ(ln_recv(client, text.data(), text.size(), 0), kBytes);
+    EXPECT_EQ(text.substr(0, kBytes), sent[client]);
+  }
+  // A port in memory has one queue: what it brings is given to the lane of its flow.
+  char lanes[4096];
+  ASSERT_EQ(ln_embed_command(stack_[1], "show -j lanes", lanes, sizeof lanes), 0);
+  const std::string_view told(lanes);
+  unsigned giving = 0;
+  for (std::size_t at = 0; (at = told.find("\"handovers\":", at)) != told.npos; ++at)
+    giving += told.substr(at + 12, 2) != "0," ? 1 : 0;
+  EXPECT_EQ(giving > 0, GetParam() > 1) << told;
+  for (const auto& [client, bytes] : sent)
+    ln_close(client);
+  ln_close(server);
+}
+
 TEST_P(LanesTest, ManyConnectionsComeToOneAcceptQueueAndEcho) {
   const int listener = socket_on(1);
   ASSERT_EQ(bind_to(listener, kB, 80), 0);

@@ -11,6 +11,7 @@
 #include "ip/output.hpp"
 #include "packet/turn.hpp"
 #include "route/addresses.hpp"
+#include "socket/hand_over.hpp"
 #include "socket/handles.hpp"
 #include "socket/programs.hpp"
 #include "socket/system.hpp"
@@ -31,6 +32,14 @@ struct Context {
   ip::Local& local;
   Programs programs;
   Handles handles{};
+  Giver giver{system.hand_over, lane};
+  // Whether a packet came where its flow is owned: so a port's spreading is measured.
+  void note_place(packet::PacketRef packet, unsigned owner) const {
+    device::Device* const device = devices.at(packet.meta().input_device);
+    if (device == nullptr) return;
+    device::QueueCounters& counters = device->counters(lane);
+    (owner == lane ? counters.rx_owned : counters.rx_elsewhere).add();
+  }
   // Who is told that a neighbour answers; the room of neighbours is not known here.
   using Confirm = void (*)(void* self, packet::Turn& turn, std::uint16_t device,
                            Ipv4Address next_hop);

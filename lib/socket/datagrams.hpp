@@ -55,6 +55,8 @@ class Datagrams {
 
   // --- Packets. Stages: data() at the transport header.
   void udp_input(packet::Turn& turn, packet::Burst& burst);
+  // As `udp_input` for a packet that another lane gave.
+  void input_owned(packet::Turn& turn, packet::Packet&& packet);
   void echo_reply_input(packet::Turn& turn, packet::Burst& burst);
   // ICMP errors about what we sent. False: no socket of ours did.
   bool udp_error(packet::Turn& turn, const ip::ErrorReport& report);
@@ -83,6 +85,9 @@ class Datagrams {
   void leave(DatagramSocket& socket);
   DatagramSocket* find(Space& space, const Flow& flow, std::uint16_t device);
   // Hands the packet to the socket's program; `skip` bytes in front are not the program's. Ends it.
+  bool given_away(packet::Turn& turn, packet::Packet& packet, const Flow& flow);
+  void deliver_to_one(packet::Turn& turn, packet::Packet&& packet, const Flow& flow,
+                      const Message& like);
   void deliver(packet::Turn& turn, DatagramSocket& socket, packet::Packet&& packet,
                std::uint32_t skip, const Message& like);
   void hear(packet::Turn& turn, DatagramSocket& socket, packet::PacketRef packet,

@@ -36,6 +36,13 @@ class FlowHash {
     if (one > other) std::swap(one, other);
     return static_cast<std::uint32_t>(siphash13(key_, one | std::uint64_t{protocol} << 48, other));
   }
+  // Of what the fragments of one datagram have in common (RFC 791).
+  std::uint32_t of_fragments(Ipv4Address source, Ipv4Address destination, std::uint16_t id,
+                             std::uint8_t protocol) const {
+    return static_cast<std::uint32_t>(
+        siphash13(key_, std::uint64_t{source.host()} << 32 | destination.host(),
+                  std::uint64_t{id} << 8 | protocol));
+  }
   // The lane that owns flows of this hash.
   unsigned owner(std::uint32_t hash) const {
     return static_cast<unsigned>(std::uint64_t{hash} * lanes_ >> 32);

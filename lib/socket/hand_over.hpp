@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
-#include "packet/packet.hpp"
+#include "packet/turn.hpp"
+#include "socket/drops.hpp"
 #include "socket/flow.hpp"
 #include "socket/socket.hpp"
 #include "table/ring.hpp"
@@ -30,12 +32,16 @@ struct LaneMessage {
   OptionSet options{};
 };
 
+// A ring for each two lanes: with one producer there is no exchange under contention, and no order
+// between producers to get wrong (DPDK 22.11 waits for an earlier producer without acquiring what
+// it wrote).
 class HandOver {
  public:
-  HandOver(unsigned lanes, unsigned packets, unsigned messages) {
-    for (unsigned i = 0; i < lanes; ++i) {
-      packets_.push_back(std::make_unique<Packets>(packets, table::Producers::Many));
-      messages_.push_back(std::make_unique<Messages>(messages, table::Producers::Many));
+  // `packets`, `messages`: what one lane can give another until that takes them.
+  HandOver(unsigned lanes, unsigned packets, unsigned messages) : lanes_(lanes) {
+    for (unsigned i = 0; i < lanes * lanes; ++i) {
+      packets_.push_back(std::make_unique<Packets>(packets, table::Producers::One));
+      messages_.push_back(std::make_unique<Messages>(messages, table::Producers::One));
     }
   }
   // What is left was dropped by the lanes before they ended.
@@ -43,16 +49,50 @@ class HandOver {
 
   using Packets = table::Ring<rte_mbuf*>;
   using Messages = table::Ring<LaneMessage>;
-  Packets& packets(unsigned lane) { return *packets_[lane]; }
-  Messages& messages(unsigned lane) { return *messages_[lane]; }
-  // Whether something waits for the lane.
-  bool waiting(unsigned lane) const {
-    return !packets_[lane]->empty() || !messages_[lane]->empty();
-  }
+  unsigned lanes() const { return lanes_; }
+  Packets& packets(unsigned from, unsigned to) { return *packets_[to * lanes_ + from]; }
+  Messages& messages(unsigned from, unsigned to) { return *messages_[to * lanes_ + from]; }
 
  private:
+  const unsigned lanes_;
   std::vector<std::unique_ptr<Packets>> packets_;
   std::vector<std::unique_ptr<Messages>> messages_;
+};
+
+// A lane's giving end of it.
+class Giver {
+ public:
+  Giver(HandOver& rings, unsigned lane) : rings_(rings), lane_(lane) {}
+
+  // The packet is held until the other lane takes it; a full ring drops it.
+  void give(packet::Turn& turn, unsigned owner, packet::Packet&& packet) {
+    // The route decision was this lane's, good for this turn only.
+    packet.meta().hop = nullptr;
+    rte_mbuf* const mbuf = packet.release();
+    turn.ledger.held.add();
+    if (rings_.packets(lane_, owner).push(mbuf)) {
+      given_to_ |= 1u << owner;
+      given_.add();
+      return;
+    }
+    turn.ledger.held.subtract();
+    turn.drop(packet::Packet(mbuf), Drop::HandOverFull);
+  }
+  // False: the ring is full.
+  bool give(unsigned owner, const LaneMessage& message) {
+    if (!rings_.messages(lane_, owner).push(message)) return false;
+    given_to_ |= 1u << owner;
+    return true;
+  }
+  // Lanes that something was given to since it was last asked, a bit each.
+  std::uint32_t take_given_to() { return std::exchange(given_to_, 0); }
+  std::uint64_t packets() const { return given_.value(); }
+
+ private:
+  HandOver& rings_;
+  const unsigned lane_;
+  std::uint32_t given_to_ = 0;
+  packet::Counter given_;
 };
 
 }  // namespace linnet::socket

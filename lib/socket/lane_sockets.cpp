@@ -30,6 +30,13 @@ LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTabl
       udp_(icmp),
       tcp_(context_, tcp_counters_),
       datagrams_(context_, udp_) {
+  if (system.flow_hash.lanes() > 1) {
+    local.set_elsewhere(
+        [](void* self, Turn& turn, Packet& packet) {
+          return static_cast<LaneSockets*>(self)->take_fragment(turn, packet);
+        },
+        this);
+  }
   udp_.connect(packet::Stage::of<&Datagrams::udp_input>(datagrams_));
   icmp.on_echo_reply(packet::Stage::of<&Datagrams::echo_reply_input>(datagrams_));
   icmp.on_error(
@@ -54,8 +61,7 @@ LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTabl
 
 bool LaneSockets::begin(Turn& turn) {
   context_.programs.look();
-  unsigned done = 0;
-  if (postponed_ || context_.system.hand_over.waiting(context_.lane)) done = take_handed_over(turn);
+  unsigned done = take_handed_over(turn);
   context_.programs.for_each([&](LaneSession& session) {
     if (session.shared->closing() || session.shared->lane_requests(context_.lane).broken()) {
       done += end_session(turn, session);
@@ -82,25 +88,60 @@ bool LaneSockets::end(Turn& turn) {
 void LaneSockets::after_turn() {
   tell_orphans();
   context_.programs.wake();
-  for (std::uint32_t lanes = tcp_.take_handed_to(); lanes != 0; lanes &= lanes - 1)
+  for (std::uint32_t lanes = context_.giver.take_given_to(); lanes != 0; lanes &= lanes - 1)
     context_.system.sessions.wake_lane(static_cast<unsigned>(__builtin_ctz(lanes)));
 }
 
 unsigned LaneSockets::take_handed_over(Turn& turn) {
+  HandOver& rings = context_.system.hand_over;
+  if (rings.lanes() == 1) [[likely]]
+    return 0;
   unsigned count = 0;
-  rte_mbuf* mbuf = nullptr;
-  while (count < kHandedOver && context_.system.hand_over.packets(context_.lane).pop(mbuf)) {
-    turn.ledger.held.subtract();
-    tcp_.input_owned(turn, Packet(mbuf));
-    ++count;
+  for (unsigned from = 0; from < rings.lanes(); ++from) {
+    rte_mbuf* mbuf = nullptr;
+    for (unsigned i = 0; i < kHandedOver && rings.packets(from, context_.lane).pop(mbuf); ++i) {
+      turn.ledger.held.subtract();
+      take_packet(turn, Packet(mbuf));
+      ++count;
+    }
+    count += take_messages(turn, rings.messages(from, context_.lane));
   }
+  return count;
+}
+
+unsigned LaneSockets::take_messages(Turn& turn, HandOver::Messages& ring) {
+  unsigned count = 0;
   for (unsigned i = 0; i < kMessages; ++i) {
-    if (!postponed_ && !context_.system.hand_over.messages(context_.lane).pop(message_)) break;
+    if (!postponed_ && !ring.pop(message_)) break;
     postponed_ = !take_message(turn);
     if (postponed_) break;
     ++count;
   }
   return count;
+}
+
+// A fragment, data() at the IP header; else a transport packet, data() at its own header.
+void LaneSockets::take_packet(Turn& turn, Packet&& packet) {
+  const auto& ip = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  if (ip.is_fragment()) {
+    packet::Burst one;
+    one.push(std::move(packet));
+    return context_.local.deliver(turn, one);
+  }
+  if (ip.protocol == wire::protocol::kUdp) return datagrams_.input_owned(turn, std::move(packet));
+  tcp_.input_owned(turn, std::move(packet));
+}
+
+// The pieces of one datagram meet on the lane that their hash names, whichever queue each came to.
+bool LaneSockets::take_fragment(Turn& turn, Packet& packet) {
+  const auto& ip = *packet.header<wire::Ipv4Header>();
+  const FlowHash& hash = context_.system.flow_hash;
+  const unsigned owner =
+      hash.owner(hash.of_fragments(ip.source, ip.destination, ip.id.host(), ip.protocol));
+  if (owner == context_.lane) return false;
+  packet.meta().network_offset = packet.data_offset();
+  context_.giver.give(turn, owner, std::move(packet));
+  return true;
 }
 
 // False: the program's event ring has no room for the answer now. What follows waits, too.
@@ -332,9 +373,12 @@ void LaneSockets::tell_orphans() {
 
 void LaneSockets::clear(Turn& turn) {
   rte_mbuf* mbuf = nullptr;
-  while (context_.system.hand_over.packets(context_.lane).pop(mbuf)) {
-    turn.ledger.held.subtract();
-    turn.drop(Packet(mbuf), Drop::SessionGone);
+  HandOver& rings = context_.system.hand_over;
+  for (unsigned from = 0; from < rings.lanes(); ++from) {
+    while (rings.packets(from, context_.lane).pop(mbuf)) {
+      turn.ledger.held.subtract();
+      turn.drop(Packet(mbuf), Drop::SessionGone);
+    }
   }
   tcp_.clear(turn);
   context_.programs.look();

@@ -55,12 +55,17 @@ class LaneSockets {
   Datagrams& datagrams() { return datagrams_; }
   udp::Input& udp() { return udp_; }
   const tcp::Counters& tcp_counters() const { return tcp_counters_; }
+  // Packets that were given to other lanes.
+  std::uint64_t handovers() const { return context_.giver.packets(); }
   // Requests that made no sense: an unknown kind, a socket of another kind.
   std::uint64_t bad_requests() const { return bad_requests_.value(); }
 
  private:
   void tell_orphans();
   unsigned take_handed_over(packet::Turn& turn);
+  void take_packet(packet::Turn& turn, packet::Packet&& packet);
+  bool take_fragment(packet::Turn& turn, packet::Packet& packet);
+  unsigned take_messages(packet::Turn& turn, HandOver::Messages& ring);
   bool take_message(packet::Turn& turn);
   unsigned take_requests(packet::Turn& turn, LaneSession& session);
   void carry_out(packet::Turn& turn, LaneSession& session, const Message& request);

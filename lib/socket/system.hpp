@@ -53,7 +53,7 @@ class System {
   }
 
  private:
-  static constexpr unsigned kPacketRing = 4096, kMessageRing = 256;
+  static constexpr unsigned kPacketRing = 2048, kMessageRing = 64;
   System(packet::Pool& pool_in, unsigned lanes, time::Random random)
       : pool(pool_in),
         buffers(pool_in),

@@ -75,10 +75,7 @@ void TcpSockets::connect(Turn& turn, LaneSession& session, const Message& reques
       message.request.local.address = flow.local;
       message.request.peer.address = flow.peer;
       message.options = options;
-      if (context_.system.hand_over.messages(owner).push(message)) {
-        handed_to_ |= 1u << owner;
-        return;
-      }
+      if (context_.giver.give(owner, message)) return;
       error = ENOBUFS;
     }
   }

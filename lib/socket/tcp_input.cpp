@@ -40,18 +40,9 @@ void TcpSockets::input(Turn& turn, packet::Burst& burst) {
     const wire::Ipv4Header& ip = ip_of(packet);
     const Flow flow{ip.destination, ip.source, ports[1].host(), ports[0].host()};
     const unsigned owner = hash.owner(hash.of(flow, wire::protocol::kTcp));
+    context_.note_place(packet, owner);
     if (owner == context_.lane) return input_owned(turn, std::move(packet));
-    // The route decision was this lane's, good for this turn only.
-    packet.meta().hop = nullptr;
-    rte_mbuf* const mbuf = packet.release();
-    turn.ledger.held.add();
-    if (context_.system.hand_over.packets(owner).push(mbuf)) {
-      handed_to_ |= 1u << owner;
-      handovers_.add();
-      return;
-    }
-    turn.ledger.held.subtract();
-    turn.drop(Packet(mbuf), Drop::HandOverFull);
+    context_.giver.give(turn, owner, std::move(packet));
   });
 }
 
@@ -186,7 +177,7 @@ bool TcpSockets::error(Turn& turn, const ip::ErrorReport& report) {
   const unsigned owner = hash.owner(hash.of(about.flow, wire::protocol::kTcp));
   if (owner == context_.lane) return note(turn, about);
   // A full ring costs a hint, which the path gives again.
-  if (context_.system.hand_over.messages(owner).push(message)) handed_to_ |= 1u << owner;
+  context_.giver.give(owner, message);
   return true;
 }
 

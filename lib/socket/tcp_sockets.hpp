@@ -97,9 +97,6 @@ class TcpSockets final : public tcp::Host {
   // Frees all; connections are reset.
   void clear(packet::Turn& turn);
 
-  // Lanes that packets were handed to since it was last asked, a bit each.
-  std::uint32_t take_handed_to() { return std::exchange(handed_to_, 0); }
-  std::uint64_t handovers() const { return handovers_.value(); }
   tcp::Engine& engine() { return engine_; }
 
   // Tells of connections, half-open ones and TIME-WAIT, some at a time (`FlowTable::visit_some`).
@@ -251,8 +248,6 @@ class TcpSockets final : public tcp::Host {
         : time::Timer(&TcpSockets::time_wait_due), owner(sockets) {}
     TcpSockets& owner;
   } wait_timer_{*this};
-  std::uint32_t handed_to_ = 0;
-  packet::Counter handovers_;
 };
 
 }  // namespace linnet::socket

@@ -49,9 +49,8 @@ void Datagrams::udp_input(Turn& turn, packet::Burst& burst) {
                        flow.local.is_limited_broadcast() ||
                        context_.addresses.is_our_broadcast(flow.local);
     if (!group) [[likely]] {
-      DatagramSocket* const socket = find(udp_, flow, like.local.device);
-      if (socket == nullptr) return input_.refuse(turn, std::move(packet));
-      return deliver(turn, *socket, std::move(packet), sizeof(UdpHeader), like);
+      if (context_.system.flow_hash.lanes() > 1 && given_away(turn, packet, flow)) return;
+      return deliver_to_one(turn, std::move(packet), flow, like);
     }
     // Everybody who may hear it gets a copy that shares the bytes (RFC 1122 section 4.1.3.3 leaves
     // it open; Linux: __udp4_lib_mcast_deliver).
@@ -72,6 +71,32 @@ void Datagrams::udp_input(Turn& turn, packet::Burst& burst) {
     if (last == nullptr) return input_.refuse(turn, std::move(packet));
     deliver(turn, *last, std::move(packet), sizeof(UdpHeader), like);
   });
+}
+
+// Sockets of UDP stand on every lane. Where the device spreads flows it has done so; where it has
+// fewer queues than there are lanes, each lane gets its share here, a flow always the same lane.
+bool Datagrams::given_away(Turn& turn, Packet& packet, const Flow& flow) {
+  const FlowHash& hash = context_.system.flow_hash;
+  const unsigned owner = hash.owner(hash.of(flow, udp_.protocol));
+  context_.note_place(packet, owner);
+  const device::Device* const device = context_.devices.at(packet.meta().input_device);
+  if (owner == context_.lane || device == nullptr || device->spreads()) return false;
+  context_.giver.give(turn, owner, std::move(packet));
+  return true;
+}
+
+void Datagrams::deliver_to_one(Turn& turn, Packet&& packet, const Flow& flow, const Message& like) {
+  DatagramSocket* const socket = find(udp_, flow, like.local.device);
+  if (socket == nullptr) return input_.refuse(turn, std::move(packet));
+  deliver(turn, *socket, std::move(packet), sizeof(UdpHeader), like);
+}
+
+void Datagrams::input_owned(Turn& turn, Packet&& packet) {
+  UdpHeader header;
+  packet.copy_out(0, std::as_writable_bytes(std::span(&header, 1)));
+  const Message like = arrived(packet, header.destination_port.host(), header.source_port.host());
+  const Flow flow{like.local.address, like.peer.address, like.local.port, like.peer.port};
+  deliver_to_one(turn, std::move(packet), flow, like);
 }
 
 void Datagrams::echo_reply_input(Turn& turn, packet::Burst& burst) {

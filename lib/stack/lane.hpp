@@ -28,7 +28,11 @@ struct LaneStatistics {
   packet::Counter timers;      // fired
   packet::Counter sleeps;      // times the lane went to sleep
   packet::Counter busy_ns;     // time in busy turns
+  packet::Counter ns;          // time since the first turn: busy_ns / ns is the busy share
   packet::Counter longest_turn_ns;
+  packet::Counter stalls;  // busy turns longer than kStall: the core was taken away, or worse
+  packet::Counter last_stall_ns;                        // how long the last of them was
+  static constexpr std::uint64_t kStall = 100'000'000;  // ns
 };
 
 // One worker's share of the stack: everything a packet needs to run to completion.

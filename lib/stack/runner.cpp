@@ -81,11 +81,18 @@ void LaneRunner::run() {
 bool LaneRunner::turn(time::Clock& clock) {
   const time::Instant now = clock.now();
   LaneStatistics& statistics = lane_.statistics();
+  const std::uint64_t spent = now_ != time::Instant() && now > now_
+                                  ? static_cast<std::uint64_t>((now - now_).count_ns())
+                                  : 0;
+  statistics.ns.add(spent);
   if (found_) {
-    const auto spent = static_cast<std::uint64_t>((now - now_).count_ns());
     statistics.busy_ns.add(spent);
     const std::uint64_t longest = statistics.longest_turn_ns.value();
     if (spent > longest) statistics.longest_turn_ns.add(spent - longest);
+    if (spent > LaneStatistics::kStall) [[unlikely]] {
+      statistics.last_stall_ns.add(spent - statistics.last_stall_ns.value());
+      statistics.stalls.add();
+    }
   }
   now_ = now;
   turn_started_ns_.store(now.since_origin_ns(), std::memory_order_relaxed);

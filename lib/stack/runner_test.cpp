@@ -248,5 +248,28 @@ TEST_F(RunnerTest, D7_AWatchdogSeesHowLongATurnLasts) {
   EXPECT_EQ(runner_->turn_lasts(clock_.now()), time::Duration());
 }
 
+TEST_F(RunnerTest, D7_AStallIsCountedThoughNobodyLookedWhileItLasted) {
+  make(true);
+  time::ManualClock clock(clock_.now());
+  const auto stalls = [&] { return stack_->lane(0).statistics().stalls.value(); };
+  source_->offer(1);
+  runner_->take_turns(clock, 1);
+  clock.advance(time::Duration::milliseconds(99));
+  source_->offer(1);
+  runner_->take_turns(clock, 1);
+  EXPECT_EQ(stalls(), 0u);
+  clock.advance(time::Duration::milliseconds(312));
+  runner_->take_turns(clock, 1);
+  EXPECT_EQ(stalls(), 1u);
+  EXPECT_EQ(stack_->lane(0).statistics().last_stall_ns.value(), 312'000'000u);
+  // A lane that has nothing to do stands still as long as it likes.
+  clock.advance(time::Duration::milliseconds(500));
+  runner_->take_turns(clock, 1);
+  EXPECT_EQ(stalls(), 1u);
+  // Its busy share: 411 of 911 ms.
+  EXPECT_EQ(stack_->lane(0).statistics().busy_ns.value(), 411'000'000u);
+  EXPECT_EQ(stack_->lane(0).statistics().ns.value(), 911'000'000u);
+}
+
 }  // namespace
 }  // namespace linnet::stack

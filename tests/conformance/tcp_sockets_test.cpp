@@ -35,7 +35,7 @@ class PairLab : public Lab {
     std::uint64_t sum = 0;
     for (Node* node : {&client, &server}) {
       for (unsigned i = 0; i < modes().lanes; ++i)
-        sum += node->lane(i).sockets.tcp().handovers();
+        sum += node->lane(i).sockets.handovers();
     }
     return sum;
   }

@@ -297,6 +297,7 @@ void Program::take_data(Socket& socket, unsigned lane, const Message& event) {
   }
   if (!socket.reads) {
     socket.unread.push_back(event);
+    socket.lane = lane;
     return;
   }
   if (bytes == nullptr) return;

@@ -26,7 +26,7 @@ class Program {
   struct Socket {
     std::uint32_t number = 0;
     std::map<unsigned, socket::Handle> handles;  // by lane
-    unsigned lane = 0;                           // of a connection
+    unsigned lane = 0;                           // of a connection, of the last unread datagram
     socket::Endpoint local, peer;
     socket::Ticket ticket = 0;
     bool connected = false, closed = false, end_of_stream = false;

@@ -106,7 +106,7 @@ std::uint64_t World::handovers() {
   std::uint64_t sum = 0;
   for (Side& side : sides_) {
     for (unsigned i = 0; i < side.stack->lanes(); ++i)
-      sum += side.stack->lane(i).state().sockets.tcp().handovers();
+      sum += side.stack->lane(i).state().sockets.handovers();
   }
   return sum;
 }
