@@ -33,12 +33,12 @@ constexpr std::uint64_t kThousand = 1000, kKilo = 1024;
 enum LongOnly : int { kBidir = 256, kWideCount };
 
 // Not getopt's: that keeps state of its own, which EAL's reading of its words would find changed.
-struct Row {
+struct OptionRow {
   std::string_view name;
   bool has_value;
   int what;  // its letter, or LongOnly
 };
-constexpr Row kRows[] = {
+constexpr OptionRow kRows[] = {
     {"server", false, 's'},    {"client", true, 'c'},
     {"port", true, 'p'},       {"one-off", false, '1'},
     {"interval", true, 'i'},   {"json", false, 'J'},
@@ -203,7 +203,8 @@ class Words {
       if (word_.size() < 2 || word_[0] != '-') return refuse("this word is too many");
       letters_ = word_.substr(1);
     }
-    const Row* const row = find([&](const Row& one) { return one.what == letters_[0]; });
+    const OptionRow* const row =
+        find([&](const OptionRow& one) { return one.what == letters_[0]; });
     letters_.remove_prefix(1);
     if (row == nullptr) return refuse("there is no such option");
     if (!row->has_value) return Option{row->what};
@@ -213,7 +214,7 @@ class Words {
 
  private:
   template <typename Fits>
-  static const Row* find(Fits&& fits) {
+  static const OptionRow* find(Fits&& fits) {
     const auto* const found = std::find_if(std::begin(kRows), std::end(kRows), fits);
     return found == std::end(kRows) ? nullptr : found;
   }
@@ -221,7 +222,7 @@ class Words {
   std::optional<Option> take_name(std::string_view text) {
     const std::size_t sign = text.find('=');
     const std::string_view name = text.substr(0, sign);
-    const Row* const row = find([&](const Row& one) { return one.name == name; });
+    const OptionRow* const row = find([&](const OptionRow& one) { return one.name == name; });
     if (row == nullptr || (sign != std::string_view::npos && !row->has_value))
       return refuse("there is no such option");
     if (sign != std::string_view::npos)
@@ -230,7 +231,7 @@ class Words {
   }
 
   // The word behind the option.
-  std::optional<Option> take_value(const Row& row) {
+  std::optional<Option> take_value(const OptionRow& row) {
     if (words_.empty()) return refuse("a value is missing behind this option");
     Option out{row.what, words_.front()};
     words_ = words_.subspan(1);

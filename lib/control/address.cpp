@@ -12,7 +12,7 @@ namespace {
 using route::Address;
 
 // What `show` and `flush` choose by.
-struct Filter {
+struct AddressFilter {
   std::string device;
   bool only_up = false;
   std::optional<route::Scope> scope;
@@ -30,19 +30,19 @@ struct Filter {
   }
 };
 
-Result<> take_device(Cursor& cursor, Filter& filter) {
+Result<> take_device(Cursor& cursor, AddressFilter& filter) {
   if (!filter.device.empty()) return cursor.wrong("a second device", "one device");
   return store(filter.device, cursor.device());
 }
 
-Result<> take_rank(Cursor& cursor, Filter& filter, bool secondary) {
+Result<> take_rank(Cursor& cursor, AddressFilter& filter, bool secondary) {
   if (filter.secondary) return cursor.wrong_before("primary and secondary at once", "one of them");
   filter.secondary = secondary;
   return Ok{};
 }
 
-template <bool Filter::* Flag>
-Result<> take_flag(Cursor&, Filter& filter) {
+template <bool AddressFilter::* Flag>
+Result<> take_flag(Cursor&, AddressFilter& filter) {
   filter.*Flag = true;
   return Ok{};
 }
@@ -54,26 +54,29 @@ Result<> take_scope(Cursor& cursor, std::optional<route::Scope>& to) {
   return Ok{};
 }
 
-constexpr Clause<Filter> kFilterClauses[] = {
+constexpr Clause<AddressFilter> kAddressFilterClauses[] = {
     {"dev", take_device},
     {"", take_device},
-    {"up", take_flag<&Filter::only_up>},
-    {"scope", [](Cursor& cursor, Filter& filter) { return take_scope(cursor, filter.scope); }},
+    {"up", take_flag<&AddressFilter::only_up>},
+    {"scope",
+     [](Cursor& cursor, AddressFilter& filter) { return take_scope(cursor, filter.scope); }},
     {"to",
-     [](Cursor& cursor, Filter& filter) -> Result<> {
+     [](Cursor& cursor, AddressFilter& filter) -> Result<> {
        auto prefix = cursor.prefix();
        if (!prefix) return prefix.error();
        filter.within = *prefix;
        return Ok{};
      }},
-    {"primary", [](Cursor& cursor, Filter& filter) { return take_rank(cursor, filter, false); }},
-    {"secondary", [](Cursor& cursor, Filter& filter) { return take_rank(cursor, filter, true); }},
-    {"tentative", take_flag<&Filter::tentative>},
-    {"dadfailed", take_flag<&Filter::duplicate>},
+    {"primary",
+     [](Cursor& cursor, AddressFilter& filter) { return take_rank(cursor, filter, false); }},
+    {"secondary",
+     [](Cursor& cursor, AddressFilter& filter) { return take_rank(cursor, filter, true); }},
+    {"tentative", take_flag<&AddressFilter::tentative>},
+    {"dadfailed", take_flag<&AddressFilter::duplicate>},
 };
 
 // iproute2's order: print_ifa_flags.
-std::vector<std::string_view> flags_of(const Address& address) {
+std::vector<std::string_view> address_flags_of(const Address& address) {
   std::vector<std::string_view> flags;
   if (address.secondary) flags.emplace_back("secondary");
   if (address.duplicate) flags.emplace_back("dadfailed");
@@ -86,7 +89,7 @@ std::string inet_of(const Address& address) {
   std::string out = address.interface.text();
   if (address.broadcast) out += " brd " + address.broadcast->text();
   out += " scope " + name_of(address.scope) + ' ';
-  for (const std::string_view flag : flags_of(address))
+  for (const std::string_view flag : address_flags_of(address))
     out += std::string(flag) + ' ';
   return out;
 }
@@ -98,7 +101,7 @@ Json address_json(const Address& address, const device::Device& device) {
   json["prefixlen"] = address.interface.length;
   if (address.broadcast) json["broadcast"] = address.broadcast->text();
   json["scope"] = name_of(address.scope);
-  for (const std::string_view flag : flags_of(address))
+  for (const std::string_view flag : address_flags_of(address))
     json[std::string(flag)] = true;
   json["label"] = device.name();
   json["valid_life_time"] = 0xffffffffu;  // forever
@@ -142,7 +145,7 @@ Json device_json(const device::Device& device, const std::vector<Address>& addre
   return json;
 }
 
-Result<std::string> show_addresses(const Context& context, const Filter& filter,
+Result<std::string> show_addresses(const Context& context, const AddressFilter& filter,
                                    const Format& format) {
   std::string text;
   Json json = Json::array();
@@ -161,15 +164,16 @@ Result<std::string> show_addresses(const Context& context, const Filter& filter,
   return format.json ? write_json(json, format) : text;
 }
 
-Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format) {
-  Filter filter;
-  if (auto result = take_clauses<Filter>(cursor, verb, kFilterClauses, filter); !result)
+Result<Action> parse_address_show(Cursor& cursor, const Verb& verb, const Format& format) {
+  AddressFilter filter;
+  if (auto result = take_clauses<AddressFilter>(cursor, verb, kAddressFilterClauses, filter);
+      !result)
     return result.error();
   return Action{
       [filter, format](const Context& context) { return show_addresses(context, filter, format); }};
 }
 
-Result<std::string> flush_addresses(const Context& context, const Filter& filter) {
+Result<std::string> flush_addresses(const Context& context, const AddressFilter& filter) {
   device::Device& device = context.device(filter.device);
   if (filter.only_up && !device.admin_up()) return std::string{};
   // A primary takes its secondaries along: each is looked for again.
@@ -185,15 +189,16 @@ Result<std::string> flush_addresses(const Context& context, const Filter& filter
   return std::string{};
 }
 
-Result<Action> parse_flush(Cursor& cursor, const Verb& verb, const Format&) {
-  Filter filter;
-  if (auto result = take_clauses<Filter>(cursor, verb, kFilterClauses, filter); !result)
+Result<Action> parse_address_flush(Cursor& cursor, const Verb& verb, const Format&) {
+  AddressFilter filter;
+  if (auto result = take_clauses<AddressFilter>(cursor, verb, kAddressFilterClauses, filter);
+      !result)
     return result.error();
   if (filter.device.empty()) return cursor.wrong("", describe(Operand::Device));
   return Action{[filter](const Context& context) { return flush_addresses(context, filter); }};
 }
 
-struct Change {
+struct AddressChange {
   std::string device;
   std::optional<Ipv4Interface> interface;
   std::optional<Ipv4Address> broadcast;
@@ -215,7 +220,7 @@ struct Change {
   }
 };
 
-Result<> take_interface(Cursor& cursor, Change& change) {
+Result<> take_interface(Cursor& cursor, AddressChange& change) {
   if (change.interface) return cursor.wrong("a second address", "one address");
   auto interface = cursor.interface();
   if (!interface) return interface.error();
@@ -223,7 +228,7 @@ Result<> take_interface(Cursor& cursor, Change& change) {
   return Ok{};
 }
 
-Result<> take_broadcast(Cursor& cursor, Change& change) {
+Result<> take_broadcast(Cursor& cursor, AddressChange& change) {
   if (!cursor.done() && (cursor.word() == "+" || cursor.word() == "-")) {
     change.broadcast_sign = cursor.word()[0];
     cursor.next();
@@ -235,30 +240,33 @@ Result<> take_broadcast(Cursor& cursor, Change& change) {
   return Ok{};
 }
 
-constexpr Clause<Change> kChangeClauses[] = {
+constexpr Clause<AddressChange> kAddressChangeClauses[] = {
     {"local", take_interface},
     {"", take_interface},
     {"broadcast", take_broadcast},
-    {"scope", [](Cursor& cursor, Change& change) { return take_scope(cursor, change.scope); }},
-    {"dev", [](Cursor& cursor, Change& change) { return store(change.device, cursor.device()); }},
+    {"scope",
+     [](Cursor& cursor, AddressChange& change) { return take_scope(cursor, change.scope); }},
+    {"dev",
+     [](Cursor& cursor, AddressChange& change) { return store(change.device, cursor.device()); }},
     {"noprefixroute",
-     [](Cursor&, Change& change) -> Result<> {
+     [](Cursor&, AddressChange& change) -> Result<> {
        change.no_prefix_route = true;
        return Ok{};
      }},
 };
 
-Result<Change> parse_change(Cursor& cursor, const Verb& verb) {
-  Change change;
-  if (auto result = take_clauses<Change>(cursor, verb, kChangeClauses, change); !result)
+Result<AddressChange> parse_address_change(Cursor& cursor, const Verb& verb) {
+  AddressChange change;
+  if (auto result = take_clauses<AddressChange>(cursor, verb, kAddressChangeClauses, change);
+      !result)
     return result.error();
   if (!change.interface) return cursor.wrong("", describe(Operand::Interface));
   if (change.device.empty()) return cursor.wrong("", "dev and a device's name");
   return change;
 }
 
-Result<Action> parse_add(Cursor& cursor, const Verb& verb, const Format&) {
-  const auto change = parse_change(cursor, verb);
+Result<Action> parse_address_add(Cursor& cursor, const Verb& verb, const Format&) {
+  const auto change = parse_address_change(cursor, verb);
   if (!change) return change.error();
   return Action{[change = *change](const Context& context) -> Result<std::string> {
     auto result = context.stack.add_address(context.device(change.device), change.address());
@@ -267,8 +275,8 @@ Result<Action> parse_add(Cursor& cursor, const Verb& verb, const Format&) {
   }};
 }
 
-Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
-  const auto change = parse_change(cursor, verb);
+Result<Action> parse_address_delete(Cursor& cursor, const Verb& verb, const Format&) {
+  const auto change = parse_address_change(cursor, verb);
   if (!change) return change.error();
   return Action{[change = *change](const Context& context) -> Result<std::string> {
     auto result = context.stack.remove_address(context.device(change.device), *change.interface);
@@ -277,15 +285,15 @@ Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
   }};
 }
 
-constexpr Command kCommands[] = {{"ip address", "add", parse_add},
-                                 {"ip address", "delete", parse_delete},
-                                 {"ip address", "show", parse_show},
-                                 {"ip address", "flush", parse_flush}};
+constexpr Command kAddressCommands[] = {{"ip address", "add", parse_address_add},
+                                        {"ip address", "delete", parse_address_delete},
+                                        {"ip address", "show", parse_address_show},
+                                        {"ip address", "flush", parse_address_flush}};
 
 }  // namespace
 
 std::span<const Command> address_commands() {
-  return kCommands;
+  return kAddressCommands;
 }
 
 }  // namespace linnet::control

@@ -56,7 +56,7 @@ Result<std::string> show_links(const Context& context, const ShowLink& show, con
   return format.json ? write_json(json, format) : text;
 }
 
-Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<Action> parse_link_show(Cursor& cursor, const Verb& verb, const Format& format) {
   ShowLink show;
   if (auto result = take_clauses<ShowLink>(cursor, verb, kShowClauses, show); !result)
     return result.error();
@@ -180,12 +180,13 @@ Result<Action> parse_set(Cursor& cursor, const Verb& verb, const Format&) {
   return Action{[set](const Context& context) { return set_link(context, set); }};
 }
 
-constexpr Command kCommands[] = {{"ip link", "set", parse_set}, {"ip link", "show", parse_show}};
+constexpr Command kLinkCommands[] = {{"ip link", "set", parse_set},
+                                     {"ip link", "show", parse_link_show}};
 
 }  // namespace
 
 std::span<const Command> link_commands() {
-  return kCommands;
+  return kLinkCommands;
 }
 
 }  // namespace linnet::control

@@ -9,7 +9,7 @@ using neigh::NeighbourInfo;
 using neigh::Nud;
 using neigh::System;
 
-struct Filter {
+struct NeighFilter {
   std::string device;
   std::optional<Nud> state;
   bool any_state = false;  // nud all
@@ -25,7 +25,7 @@ struct Filter {
   }
 };
 
-Result<> take_state(Cursor& cursor, Filter& filter) {
+Result<> take_state(Cursor& cursor, NeighFilter& filter) {
   if (!cursor.done() && cursor.word() == "all") {
     cursor.next();
     filter.any_state = true;
@@ -37,7 +37,7 @@ Result<> take_state(Cursor& cursor, Filter& filter) {
   return Ok{};
 }
 
-Result<> take_within(Cursor& cursor, Filter& filter) {
+Result<> take_within(Cursor& cursor, NeighFilter& filter) {
   if (filter.within) return cursor.wrong("a second prefix", "one prefix");
   auto prefix = cursor.prefix();
   if (!prefix) return prefix.error();
@@ -45,13 +45,13 @@ Result<> take_within(Cursor& cursor, Filter& filter) {
   return Ok{};
 }
 
-constexpr Clause<Filter> kFilterClauses[] = {
-    {"dev", [](Cursor& c, Filter& filter) { return store(filter.device, c.device()); }},
+constexpr Clause<NeighFilter> kNeighFilterClauses[] = {
+    {"dev", [](Cursor& c, NeighFilter& filter) { return store(filter.device, c.device()); }},
     {"nud", take_state},
     {"to", take_within},
     {"", take_within},
     {"proxy",
-     [](Cursor&, Filter& filter) -> Result<> {
+     [](Cursor&, NeighFilter& filter) -> Result<> {
        filter.proxy = true;
        return Ok{};
      }},
@@ -97,7 +97,7 @@ Json json_of(const Context& context, const NeighbourInfo& info, const Format& fo
   return json;
 }
 
-Result<std::string> show_neighbours(const Context& context, const Filter& filter,
+Result<std::string> show_neighbours(const Context& context, const NeighFilter& filter,
                                     const Format& format) {
   std::string text;
   Json json = Json::array();
@@ -112,9 +112,9 @@ Result<std::string> show_neighbours(const Context& context, const Filter& filter
   return format.json ? write_json(json, format) : text;
 }
 
-Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format) {
-  Filter filter;
-  if (auto result = take_clauses<Filter>(cursor, verb, kFilterClauses, filter); !result)
+Result<Action> parse_neigh_show(Cursor& cursor, const Verb& verb, const Format& format) {
+  NeighFilter filter;
+  if (auto result = take_clauses<NeighFilter>(cursor, verb, kNeighFilterClauses, filter); !result)
     return result.error();
   return Action{[filter, format](const Context& context) {
     return show_neighbours(context, filter, format);
@@ -123,7 +123,7 @@ Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format
 
 // Each is found first and then removed by name: `to` and `proxy` are choices the system's own flush
 // does not have.
-Result<std::string> flush_neighbours(const Context& context, const Filter& filter) {
+Result<std::string> flush_neighbours(const Context& context, const NeighFilter& filter) {
   std::vector<NeighbourInfo> chosen;
   context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
     const bool lasting = info.state == Nud::Permanent && !filter.any_state && !filter.state;
@@ -137,12 +137,12 @@ Result<std::string> flush_neighbours(const Context& context, const Filter& filte
   return std::string{};
 }
 
-Result<Action> parse_flush(Cursor& cursor, const Verb& verb, const Format&) {
-  Filter filter;
+Result<Action> parse_neigh_flush(Cursor& cursor, const Verb& verb, const Format&) {
+  NeighFilter filter;
   // `ip neigh flush all`: nothing is filtered.
   const bool all = !cursor.done() && cursor.word() == "all";
   if (all) cursor.next();
-  if (auto result = take_clauses<Filter>(cursor, verb, kFilterClauses, filter); !result)
+  if (auto result = take_clauses<NeighFilter>(cursor, verb, kNeighFilterClauses, filter); !result)
     return result.error();
   const bool chooses =
       !filter.device.empty() || filter.state || filter.any_state || filter.proxy || filter.within;
@@ -150,7 +150,7 @@ Result<Action> parse_flush(Cursor& cursor, const Verb& verb, const Format&) {
   return Action{[filter](const Context& context) { return flush_neighbours(context, filter); }};
 }
 
-struct Change {
+struct NeighChange {
   std::optional<Ipv4Address> address;
   bool proxy = false;
   std::string device;
@@ -158,7 +158,7 @@ struct Change {
   std::optional<Nud> state;
 };
 
-Result<> take_address(Cursor& cursor, Change& change) {
+Result<> take_address(Cursor& cursor, NeighChange& change) {
   if (change.address) return cursor.wrong("a second address", "one address");
   auto address = cursor.address();
   if (!address) return address.error();
@@ -166,24 +166,24 @@ Result<> take_address(Cursor& cursor, Change& change) {
   return Ok{};
 }
 
-Result<> take_new_state(Cursor& cursor, Change& change) {
+Result<> take_new_state(Cursor& cursor, NeighChange& change) {
   auto state = cursor.nud();
   if (!state) return state.error();
   change.state = *state;
   return Ok{};
 }
 
-constexpr Clause<Change> kChangeClauses[] = {
+constexpr Clause<NeighChange> kNeighChangeClauses[] = {
     {"to", take_address},
     {"", take_address},
     {"proxy",
-     [](Cursor& c, Change& change) {
+     [](Cursor& c, NeighChange& change) {
        change.proxy = true;
        return take_address(c, change);
      }},
-    {"dev", [](Cursor& c, Change& change) { return store(change.device, c.device()); }},
+    {"dev", [](Cursor& c, NeighChange& change) { return store(change.device, c.device()); }},
     {"lladdr",
-     [](Cursor& c, Change& change) -> Result<> {
+     [](Cursor& c, NeighChange& change) -> Result<> {
        auto mac = c.mac();
        if (!mac) return mac.error();
        change.mac = *mac;
@@ -192,9 +192,9 @@ constexpr Clause<Change> kChangeClauses[] = {
     {"nud", take_new_state},
 };
 
-Result<Change> parse_change_words(Cursor& cursor, const Verb& verb) {
-  Change change;
-  if (auto result = take_clauses<Change>(cursor, verb, kChangeClauses, change); !result)
+Result<NeighChange> parse_change_words(Cursor& cursor, const Verb& verb) {
+  NeighChange change;
+  if (auto result = take_clauses<NeighChange>(cursor, verb, kNeighChangeClauses, change); !result)
     return result.error();
   if (!change.address) return cursor.wrong("", describe(Operand::Address));
   if (change.device.empty()) return cursor.wrong("", "dev and a device's name");
@@ -205,7 +205,7 @@ Result<Change> parse_change_words(Cursor& cursor, const Verb& verb) {
   return change;
 }
 
-Result<std::string> change_neighbour(const Context& context, const Change& change,
+Result<std::string> change_neighbour(const Context& context, const NeighChange& change,
                                      System::Change how) {
   System& neighbours = context.stack.neighbours();
   const std::uint16_t device = context.index(change.device);
@@ -225,7 +225,7 @@ Result<std::string> change_neighbour(const Context& context, const Change& chang
 }
 
 template <System::Change How>
-Result<Action> parse_change(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_neigh_change(Cursor& cursor, const Verb& verb, const Format&) {
   const auto change = parse_change_words(cursor, verb);
   if (!change) return change.error();
   return Action{[change = *change](const Context& context) {
@@ -233,7 +233,7 @@ Result<Action> parse_change(Cursor& cursor, const Verb& verb, const Format&) {
   }};
 }
 
-Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_neigh_delete(Cursor& cursor, const Verb& verb, const Format&) {
   const auto change = parse_change_words(cursor, verb);
   if (!change) return change.error();
   return Action{[change = *change](const Context& context) -> Result<std::string> {
@@ -246,19 +246,19 @@ Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
   }};
 }
 
-constexpr Command kCommands[] = {
-    {"ip neighbour", "add", parse_change<System::Change::Add>},
-    {"ip neighbour", "change", parse_change<System::Change::Change>},
-    {"ip neighbour", "replace", parse_change<System::Change::Replace>},
-    {"ip neighbour", "delete", parse_delete},
-    {"ip neighbour", "show", parse_show},
-    {"ip neighbour", "flush", parse_flush},
+constexpr Command kNeighCommands[] = {
+    {"ip neighbour", "add", parse_neigh_change<System::Change::Add>},
+    {"ip neighbour", "change", parse_neigh_change<System::Change::Change>},
+    {"ip neighbour", "replace", parse_neigh_change<System::Change::Replace>},
+    {"ip neighbour", "delete", parse_neigh_delete},
+    {"ip neighbour", "show", parse_neigh_show},
+    {"ip neighbour", "flush", parse_neigh_flush},
 };
 
 }  // namespace
 
 std::span<const Command> neighbour_commands() {
-  return kCommands;
+  return kNeighCommands;
 }
 
 }  // namespace linnet::control

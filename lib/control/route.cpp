@@ -94,13 +94,6 @@ Result<> take_nexthop(Cursor& cursor, RouteWords& words) {
   return Ok{};
 }
 
-template <typename Value>
-Result<> store_optional(std::optional<Value>& to, Result<Value> from) {
-  if (!from) return from.error();
-  to = *from;
-  return Ok{};
-}
-
 constexpr Clause<RouteWords> kRouteClauses[] = {
     {"to", take_prefix},
     {"", take_prefix},
@@ -125,15 +118,11 @@ constexpr Clause<RouteWords> kRouteClauses[] = {
        return take_weight(c, words.single);
      }},
     {"nexthop", take_nexthop, true},
-    {"src",
-     [](Cursor& c, RouteWords& words) { return store_optional(words.route.source, c.address()); }},
-    {"tos", [](Cursor& c, RouteWords& words) { return store_optional(words.tos, c.tos()); }},
+    {"src", [](Cursor& c, RouteWords& words) { return store(words.route.source, c.address()); }},
+    {"tos", [](Cursor& c, RouteWords& words) { return store(words.tos, c.tos()); }},
     {"metric",
-     [](Cursor& c, RouteWords& words) {
-       return store_optional(words.metric, c.number(0, 0xffffffff));
-     }},
-    {"scope",
-     [](Cursor& c, RouteWords& words) { return store_optional(words.route.scope, c.scope()); }},
+     [](Cursor& c, RouteWords& words) { return store(words.metric, c.number(0, 0xffffffff)); }},
+    {"scope", [](Cursor& c, RouteWords& words) { return store(words.route.scope, c.scope()); }},
     {"mtu",
      [](Cursor& c, RouteWords& words) -> Result<> {
        auto mtu = c.number(68, 65535);
@@ -141,9 +130,8 @@ constexpr Clause<RouteWords> kRouteClauses[] = {
        words.route.mtu = static_cast<std::uint16_t>(*mtu);
        return Ok{};
      }},
-    {"protocol",
-     [](Cursor& c, RouteWords& words) { return store_optional(words.protocol, c.protocol()); }},
-    {"table", [](Cursor& c, RouteWords& words) { return store_optional(words.table, c.table()); }},
+    {"protocol", [](Cursor& c, RouteWords& words) { return store(words.protocol, c.protocol()); }},
+    {"table", [](Cursor& c, RouteWords& words) { return store(words.table, c.table()); }},
 };
 
 bool goes_nowhere(Type type) {
@@ -207,10 +195,10 @@ Result<> change_route(const Context& context, const RouteSpec& route) {
   return context.stack.routes().replace(route);
 }
 
-using Change = Result<> (*)(const Context& context, const RouteSpec& route);
+using RouteChange = Result<> (*)(const Context& context, const RouteSpec& route);
 
-template <Change Act>
-Result<Action> parse_change(Cursor& cursor, const Verb& verb, const Format&) {
+template <RouteChange Act>
+Result<Action> parse_route_change(Cursor& cursor, const Verb& verb, const Format&) {
   const auto words = parse_words(cursor, verb);
   if (!words) return words.error();
   return Action{[words = *words](const Context& context) -> Result<std::string> {
@@ -258,7 +246,7 @@ Result<std::string> delete_route(const Context& context, const RouteWords& words
   return get_rid_of(named);
 }
 
-Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_route_delete(Cursor& cursor, const Verb& verb, const Format&) {
   const auto words = parse_words(cursor, verb);
   if (!words) return words.error();
   return Action{[words = *words](const Context& context) { return delete_route(context, words); }};
@@ -280,7 +268,7 @@ Result<std::string> show_routes(const Context& context, const RouteFilter& filte
   return format.json ? write_json(json, format) : text;
 }
 
-Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<Action> parse_route_show(Cursor& cursor, const Verb& verb, const Format& format) {
   const auto filter = parse_route_filter(cursor, verb);
   if (!filter) return filter.error();
   return Action{[filter = *filter, format](const Context& context) {
@@ -298,7 +286,7 @@ Result<std::string> flush_routes(const Context& context, const RouteFilter& filt
   return std::string{};
 }
 
-Result<Action> parse_flush(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_route_flush(Cursor& cursor, const Verb& verb, const Format&) {
   const auto filter = parse_route_filter(cursor, verb);
   if (!filter) return filter.error();
   if (filter->empty()) return cursor.wrong("", "what to flush: a table, device, prefix ...");
@@ -306,21 +294,21 @@ Result<Action> parse_flush(Cursor& cursor, const Verb& verb, const Format&) {
       [filter = *filter](const Context& context) { return flush_routes(context, filter); }};
 }
 
-constexpr Command kCommands[] = {
-    {"ip route", "show", parse_show},
+constexpr Command kRouteCommands[] = {
+    {"ip route", "show", parse_route_show},
     {"ip route", "get", parse_route_get},
-    {"ip route", "add", parse_change<add_route>},
-    {"ip route", "change", parse_change<change_route>},
-    {"ip route", "replace", parse_change<replace_route>},
-    {"ip route", "append", parse_change<append_route>},
-    {"ip route", "delete", parse_delete},
-    {"ip route", "flush", parse_flush},
+    {"ip route", "add", parse_route_change<add_route>},
+    {"ip route", "change", parse_route_change<change_route>},
+    {"ip route", "replace", parse_route_change<replace_route>},
+    {"ip route", "append", parse_route_change<append_route>},
+    {"ip route", "delete", parse_route_delete},
+    {"ip route", "flush", parse_route_flush},
 };
 
 }  // namespace
 
 std::span<const Command> route_commands() {
-  return kCommands;
+  return kRouteCommands;
 }
 
 }  // namespace linnet::control

@@ -9,7 +9,7 @@ namespace {
 
 using route::Type;
 
-struct Question {
+struct RouteQuestion {
   std::optional<Ipv4Address> destination;
   std::optional<Ipv4Address> source;
   std::string input_device;
@@ -18,7 +18,7 @@ struct Question {
   std::uint8_t tos = 0;
 };
 
-Result<> take_destination(Cursor& cursor, Question& question) {
+Result<> take_destination(Cursor& cursor, RouteQuestion& question) {
   if (question.destination) return cursor.wrong("a second address", "one address");
   auto address = cursor.address();
   if (!address) return address.error();
@@ -26,22 +26,23 @@ Result<> take_destination(Cursor& cursor, Question& question) {
   return Ok{};
 }
 
-constexpr Clause<Question> kClauses[] = {
+constexpr Clause<RouteQuestion> kRouteGetClauses[] = {
     {"to", take_destination},
     {"", take_destination},
     {"from",
-     [](Cursor& c, Question& question) -> Result<> {
+     [](Cursor& c, RouteQuestion& question) -> Result<> {
        auto address = c.address();
        if (!address) return address.error();
        question.source = *address;
        return Ok{};
      }},
-    {"iif", [](Cursor& c, Question& question) { return store(question.input_device, c.device()); }},
+    {"iif",
+     [](Cursor& c, RouteQuestion& question) { return store(question.input_device, c.device()); }},
     {"oif",
-     [](Cursor& c, Question& question) { return store(question.output_device, c.device()); }},
-    {"mark",
-     [](Cursor& c, Question& question) { return store(question.mark, c.number(0, 0xffffffff)); }},
-    {"tos", [](Cursor& c, Question& question) { return store(question.tos, c.tos()); }},
+     [](Cursor& c, RouteQuestion& question) { return store(question.output_device, c.device()); }},
+    {"mark", [](Cursor& c,
+                RouteQuestion& question) { return store(question.mark, c.number(0, 0xffffffff)); }},
+    {"tos", [](Cursor& c, RouteQuestion& question) { return store(question.tos, c.tos()); }},
 };
 
 // One answer, ready to be written.
@@ -60,7 +61,7 @@ std::vector<std::string> cache_flags(Type type) {
   return {};
 }
 
-std::string text_of(const Told& told, const Question& question, const Format& format) {
+std::string text_of(const Told& told, const RouteQuestion& question, const Format& format) {
   std::string out;
   if (told.type != Type::Unicast) out += std::string(name_of(told.type)) + ' ';
   out += question.destination->text() + ' ';
@@ -81,7 +82,7 @@ std::string text_of(const Told& told, const Question& question, const Format& fo
   return out + '\n';
 }
 
-Json json_of(const Told& told, const Question& question) {
+Json json_of(const Told& told, const RouteQuestion& question) {
   Json json;
   if (told.type != Type::Unicast) json["type"] = name_of(told.type);
   json["dst"] = question.destination->text();
@@ -98,7 +99,8 @@ Json json_of(const Told& told, const Question& question) {
   return json;
 }
 
-Told tell(const Context& context, const Question& question, const route::Tables::Answer& answer) {
+Told tell(const Context& context, const RouteQuestion& question,
+          const route::Tables::Answer& answer) {
   Told told;
   told.type = answer.route.type;
   told.gateway = answer.hop.gateway;
@@ -117,7 +119,7 @@ Told tell(const Context& context, const Question& question, const route::Tables:
   return told;
 }
 
-Result<std::string> get_route(const Context& context, const Question& question,
+Result<std::string> get_route(const Context& context, const RouteQuestion& question,
                               const Format& format) {
   route::Key key;
   key.destination = *question.destination;
@@ -139,8 +141,8 @@ Result<std::string> get_route(const Context& context, const Question& question,
 }  // namespace
 
 Result<Action> parse_route_get(Cursor& cursor, const Verb& verb, const Format& format) {
-  Question question;
-  if (auto result = take_clauses<Question>(cursor, verb, kClauses, question); !result)
+  RouteQuestion question;
+  if (auto result = take_clauses<RouteQuestion>(cursor, verb, kRouteGetClauses, question); !result)
     return result.error();
   if (!question.destination) return cursor.wrong("", describe(Operand::Address));
   return Action{

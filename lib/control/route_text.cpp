@@ -12,38 +12,22 @@ using route::HopSpec;
 using route::RouteSpec;
 using route::Type;
 
-template <typename Value>
-Result<> store_optional(std::optional<Value>& to, Result<Value> from) {
-  if (!from) return from.error();
-  to = *from;
-  return Ok{};
-}
-
-constexpr Clause<RouteFilter> kFilterClauses[] = {
-    {"table",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.table, c.table_or_all()); }},
-    {"tos", [](Cursor& c, RouteFilter& filter) { return store_optional(filter.tos, c.tos()); }},
+constexpr Clause<RouteFilter> kRouteFilterClauses[] = {
+    {"table", [](Cursor& c, RouteFilter& filter) { return store(filter.table, c.table_or_all()); }},
+    {"tos", [](Cursor& c, RouteFilter& filter) { return store(filter.tos, c.tos()); }},
     {"protocol",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.protocol, c.protocol()); }},
-    {"scope",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.scope, c.scope()); }},
-    {"type",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.type, c.route_type()); }},
+     [](Cursor& c, RouteFilter& filter) { return store(filter.protocol, c.protocol()); }},
+    {"scope", [](Cursor& c, RouteFilter& filter) { return store(filter.scope, c.scope()); }},
+    {"type", [](Cursor& c, RouteFilter& filter) { return store(filter.type, c.route_type()); }},
     {"dev", [](Cursor& c, RouteFilter& filter) { return store(filter.device, c.device()); }},
-    {"via", [](Cursor& c, RouteFilter& filter) { return store_optional(filter.via, c.address()); }},
-    {"src",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.source, c.address()); }},
+    {"via", [](Cursor& c, RouteFilter& filter) { return store(filter.via, c.address()); }},
+    {"src", [](Cursor& c, RouteFilter& filter) { return store(filter.source, c.address()); }},
     {"metric",
-     [](Cursor& c, RouteFilter& filter) {
-       return store_optional(filter.metric, c.number(0, 0xffffffff));
-     }},
-    {"root",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.root, c.prefix()); }},
-    {"match",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.match, c.prefix()); }},
-    {"exact",
-     [](Cursor& c, RouteFilter& filter) { return store_optional(filter.exact, c.prefix()); }},
-    {"", [](Cursor& c, RouteFilter& filter) { return store_optional(filter.exact, c.prefix()); }},
+     [](Cursor& c, RouteFilter& filter) { return store(filter.metric, c.number(0, 0xffffffff)); }},
+    {"root", [](Cursor& c, RouteFilter& filter) { return store(filter.root, c.prefix()); }},
+    {"match", [](Cursor& c, RouteFilter& filter) { return store(filter.match, c.prefix()); }},
+    {"exact", [](Cursor& c, RouteFilter& filter) { return store(filter.exact, c.prefix()); }},
+    {"", [](Cursor& c, RouteFilter& filter) { return store(filter.exact, c.prefix()); }},
 };
 
 bool shows_type(const RouteSpec& route, const RouteFilter& filter, const Format& format) {
@@ -111,7 +95,7 @@ bool RouteFilter::matches(const Context& context, const RouteSpec& route) const 
 
 Result<RouteFilter> parse_route_filter(Cursor& cursor, const Verb& verb) {
   RouteFilter filter;
-  if (auto result = take_clauses<RouteFilter>(cursor, verb, kFilterClauses, filter); !result)
+  if (auto result = take_clauses<RouteFilter>(cursor, verb, kRouteFilterClauses, filter); !result)
     return result.error();
   return filter;
 }

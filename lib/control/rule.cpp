@@ -30,13 +30,6 @@ struct RuleWords {
   }
 };
 
-template <typename Value>
-Result<> store_optional(std::optional<Value>& to, Result<Value> from) {
-  if (!from) return from.error();
-  to = *from;
-  return Ok{};
-}
-
 // MARK or MARK/MASK.
 Result<> take_mark(Cursor& cursor, RuleWords& words) {
   if (!cursor.done()) {
@@ -77,7 +70,7 @@ Result<> take_type(Cursor& cursor, RuleWords& words) {
 Result<> take_table(Cursor& cursor, RuleWords& words) {
   if (words.action && *words.action != Type::Unicast)
     return cursor.wrong_before("a table and an action that ends the search", "one of them");
-  return store_optional(words.table, cursor.table());
+  return store(words.table, cursor.table());
 }
 
 Result<> take_device_name(Cursor& cursor, std::string& to) {
@@ -88,14 +81,12 @@ Result<> take_device_name(Cursor& cursor, std::string& to) {
   return Ok{};
 }
 
-constexpr Clause<RuleWords> kClauses[] = {
-    {"from", [](Cursor& c, RuleWords& words) { return store_optional(words.from, c.prefix()); }},
-    {"to", [](Cursor& c, RuleWords& words) { return store_optional(words.to, c.prefix()); }},
+constexpr Clause<RuleWords> kRuleClauses[] = {
+    {"from", [](Cursor& c, RuleWords& words) { return store(words.from, c.prefix()); }},
+    {"to", [](Cursor& c, RuleWords& words) { return store(words.to, c.prefix()); }},
     {"priority",
-     [](Cursor& c, RuleWords& words) {
-       return store_optional(words.priority, c.number(0, 0xffffffff));
-     }},
-    {"tos", [](Cursor& c, RuleWords& words) { return store_optional(words.tos, c.tos()); }},
+     [](Cursor& c, RuleWords& words) { return store(words.priority, c.number(0, 0xffffffff)); }},
+    {"tos", [](Cursor& c, RuleWords& words) { return store(words.tos, c.tos()); }},
     {"fwmark", take_mark},
     {"table", take_table},
     {"iif", [](Cursor& c, RuleWords& words) { return take_device_name(c, words.input_device); }},
@@ -135,9 +126,9 @@ bool agrees(const RuleWords& words, const Rule& rule) {
          (!words.table || (rule.action == Type::Unicast && *words.table == rule.table));
 }
 
-Result<Action> parse_add(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_rule_add(Cursor& cursor, const Verb& verb, const Format&) {
   RuleWords words;
-  if (auto result = take_clauses<RuleWords>(cursor, verb, kClauses, words); !result)
+  if (auto result = take_clauses<RuleWords>(cursor, verb, kRuleClauses, words); !result)
     return result.error();
   return Action{[rule = rule_of(words)](const Context& context) -> Result<std::string> {
     if (auto result = context.stack.routes().add_rule(rule); !result) return result.error();
@@ -154,9 +145,9 @@ Result<std::string> delete_rule(const Context& context, const RuleWords& words) 
   return std::string{};
 }
 
-Result<Action> parse_delete(Cursor& cursor, const Verb& verb, const Format&) {
+Result<Action> parse_rule_delete(Cursor& cursor, const Verb& verb, const Format&) {
   RuleWords words;
-  if (auto result = take_clauses<RuleWords>(cursor, verb, kClauses, words); !result)
+  if (auto result = take_clauses<RuleWords>(cursor, verb, kRuleClauses, words); !result)
     return result.error();
   if (words.empty())
     return cursor.wrong("", "what the rule is known by: priority, from, table ...");
@@ -196,7 +187,7 @@ Json rule_json(const Rule& rule) {
   return json;
 }
 
-Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<Action> parse_rule_show(Cursor& cursor, const Verb& verb, const Format& format) {
   if (!cursor.done()) return unknown_word(cursor, verb);
   return Action{[format](const Context& context) -> Result<std::string> {
     std::string text;
@@ -209,9 +200,9 @@ Result<Action> parse_show(Cursor& cursor, const Verb& verb, const Format& format
   }};
 }
 
-constexpr Command kCommands[] = {{"ip rule", "show", parse_show},
-                                 {"ip rule", "add", parse_add},
-                                 {"ip rule", "delete", parse_delete}};
+constexpr Command kRuleCommands[] = {{"ip rule", "show", parse_rule_show},
+                                     {"ip rule", "add", parse_rule_add},
+                                     {"ip rule", "delete", parse_rule_delete}};
 
 }  // namespace
 
@@ -235,7 +226,7 @@ std::string rule_words(const Rule& rule) {
 }
 
 std::span<const Command> rule_commands() {
-  return kCommands;
+  return kRuleCommands;
 }
 
 }  // namespace linnet::control

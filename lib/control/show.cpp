@@ -255,7 +255,7 @@ Result<std::string> show_config(const Context& context, const Format& format) {
 using Show = Result<std::string> (*)(const Context& context, const Format& format);
 
 template <Show Tell>
-Result<Action> parse(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<Action> parse_own_show(Cursor& cursor, const Verb& verb, const Format& format) {
   if (!cursor.done()) return unknown_word(cursor, verb);
   return Action{[format](const Context& context) { return Tell(context, format); }};
 }
@@ -293,11 +293,13 @@ Result<Action> parse_help(Cursor& cursor, const Verb&, const Format&) {
   return Action{[title](const Context&) -> Result<std::string> { return usage_of(title); }};
 }
 
-constexpr Command kShowCommands[] = {
-    {"show", "account", parse<show_account>}, {"show", "drops", parse_drops},
-    {"show", "lanes", parse<show_lanes>},     {"show", "pools", parse<show_pools>},
-    {"show", "ports", parse<show_ports>},     {"show", "config", parse<show_config>},
-    {"show", "version", parse<show_version>}};
+constexpr Command kShowCommands[] = {{"show", "account", parse_own_show<show_account>},
+                                     {"show", "drops", parse_drops},
+                                     {"show", "lanes", parse_own_show<show_lanes>},
+                                     {"show", "pools", parse_own_show<show_pools>},
+                                     {"show", "ports", parse_own_show<show_ports>},
+                                     {"show", "config", parse_own_show<show_config>},
+                                     {"show", "version", parse_own_show<show_version>}};
 constexpr Command kHelpCommands[] = {{"help", "", parse_help}};
 
 }  // namespace

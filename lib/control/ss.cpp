@@ -381,12 +381,12 @@ Result<Action> parse_nstat(Cursor& cursor, const Verb& verb, const Format& forma
       [request, format](const Context& context) { return run_nstat(context, request, format); }};
 }
 
-constexpr Command kCommands[] = {{"ss", "", parse_ss}, {"nstat", "", parse_nstat}};
+constexpr Command kSsCommands[] = {{"ss", "", parse_ss}, {"nstat", "", parse_nstat}};
 
 }  // namespace
 
 std::span<const Command> socket_commands() {
-  return kCommands;
+  return kSsCommands;
 }
 
 }  // namespace linnet::control

@@ -26,7 +26,7 @@ const Setting* find_setting(const std::vector<Setting>& all, std::string_view na
 }
 
 // What a command asks: names to read and values to write, in their order.
-struct Question {
+struct SysctlQuestion {
   std::string_view name;
   std::optional<SettingValue> value;
 };
@@ -34,7 +34,7 @@ struct Request {
   bool all = false;
   bool only_values = false;
   bool write = false;
-  std::vector<Question> questions;
+  std::vector<SysctlQuestion> questions;
 };
 
 Result<> take_option(Cursor& cursor, Request& request) {
@@ -67,7 +67,7 @@ Result<> take_question(Cursor& cursor, Request& request) {
   if (name.find('.') == std::string::npos) std::replace(name.begin(), name.end(), '/', '.');
   const Setting* const setting = find_setting(all_settings(), name);
   if (setting == nullptr) return cursor.wrong("no such setting", describe(Operand::Setting));
-  Question question{setting->name, std::nullopt};
+  SysctlQuestion question{setting->name, std::nullopt};
   if (equals == std::string::npos) {
     if (request.write) return cursor.wrong("nothing to write", word + "=VALUE");
   } else {
@@ -82,7 +82,7 @@ Result<> take_question(Cursor& cursor, Request& request) {
 
 // NAME = VALUE in three words is written as NAME=VALUE in one; both are common in files.
 Result<> take_spaced(Cursor& cursor, Request& request) {
-  Question& question = request.questions.back();
+  SysctlQuestion& question = request.questions.back();
   cursor.next();  // the equals sign
   const Setting& setting = *find_setting(all_settings(), question.name);
   std::string text;
@@ -97,7 +97,8 @@ Result<> take_spaced(Cursor& cursor, Request& request) {
   return Ok{};
 }
 
-Result<std::string> run(const Context& context, const Request& request, const Format& format) {
+Result<std::string> run_sysctl(const Context& context, const Request& request,
+                               const Format& format) {
   const std::vector<Setting> settings = settings_of(context.stack);
   std::string text;
   Json json = Json::object();
@@ -114,7 +115,7 @@ Result<std::string> run(const Context& context, const Request& request, const Fo
     for (const Setting& setting : settings)
       tell(setting);
   }
-  for (const Question& question : request.questions) {
+  for (const SysctlQuestion& question : request.questions) {
     const Setting& setting = *find_setting(settings, question.name);
     if (question.value) setting.write(*question.value);
     tell(setting);
@@ -122,7 +123,7 @@ Result<std::string> run(const Context& context, const Request& request, const Fo
   return format.json ? write_json(json, format) : text;
 }
 
-Result<Action> parse(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<Action> parse_sysctl(Cursor& cursor, const Verb& verb, const Format& format) {
   Request request;
   while (!cursor.done()) {
     const std::string& word = cursor.word();
@@ -141,15 +142,15 @@ Result<Action> parse(Cursor& cursor, const Verb& verb, const Format& format) {
     return cursor.wrong_before("all settings and one of them at once", "-a alone");
   if (!request.all && request.questions.empty()) return cursor.wrong("", describe(verb.first));
   return Action{
-      [request, format](const Context& context) { return run(context, request, format); }};
+      [request, format](const Context& context) { return run_sysctl(context, request, format); }};
 }
 
-constexpr Command kCommands[] = {{"sysctl", "", parse}};
+constexpr Command kSysctlCommands[] = {{"sysctl", "", parse_sysctl}};
 
 }  // namespace
 
 std::span<const Command> sysctl_commands() {
-  return kCommands;
+  return kSysctlCommands;
 }
 
 }  // namespace linnet::control

@@ -19,14 +19,14 @@ constexpr std::uint32_t kSeconds = 1000;
 
 // A setting's row without the stack it belongs to: which member of its settings it is.
 template <typename Settings>
-struct Row {
+struct SettingRow {
   std::string_view name;
   std::atomic<std::uint32_t> Settings::* member;
   std::uint32_t least, most;
   std::uint32_t unit = 1;
 };
 
-constexpr Row<ip::Settings> kIpRows[] = {
+constexpr SettingRow<ip::Settings> kIpRows[] = {
     // Redirects are judged and counted, but routes come from commands alone: 1 is refused.
     {"net.ipv4.conf.all.accept_redirects", &ip::Settings::accept_redirects, 0, 0},
     {"net.ipv4.conf.all.route_localnet", &ip::Settings::route_localnet, 0, 1},
@@ -47,7 +47,7 @@ constexpr Row<ip::Settings> kIpRows[] = {
     {"net.ipv4.ipfrag_time", &ip::Settings::ipfrag_time_ms, 1, 3600, kSeconds},
 };
 
-constexpr Row<neigh::Settings> kNeighRows[] = {
+constexpr SettingRow<neigh::Settings> kNeighRows[] = {
     {"net.ipv4.conf.all.arp_accept", &neigh::Settings::arp_accept, 0, 1},
     {"net.ipv4.conf.all.arp_announce", &neigh::Settings::arp_announce, 0, 2},
     {"net.ipv4.conf.all.arp_ignore", &neigh::Settings::arp_ignore, 0, 8},
@@ -73,7 +73,7 @@ constexpr Row<neigh::Settings> kNeighRows[] = {
     {"net.ipv4.neigh.default.unres_qlen_bytes", &neigh::Settings::unres_qlen_bytes, 0, kMaxInt},
 };
 
-constexpr Row<socket::Settings> kSocketRows[] = {
+constexpr SettingRow<socket::Settings> kSocketRows[] = {
     {"net.core.rmem_default", &socket::Settings::rmem_default, 256, kMaxInt},
     {"net.core.rmem_max", &socket::Settings::rmem_max, 256, kMaxInt},
     {"net.core.somaxconn", &socket::Settings::somaxconn, 0, kMaxInt},
