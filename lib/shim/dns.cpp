@@ -3,14 +3,13 @@
 
 #include <ares.h>
 #include <linnet/socket.h>
-#include <netdb.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <mutex>
 
+#include "shim/dns_answer.hpp"
 #include "shim/poll.hpp"
 #include "shim/program.hpp"
 
@@ -59,73 +58,6 @@ Found found_of(int status) {
   }
 }
 
-// Walks the records of an answer that c-ares has found to be well formed (RFC 1035, 4.1).
-// ares_hostent has only the first of several aliases' targets.
-class Records {
- public:
-  Records(const unsigned char* bytes, int length) : bytes_(bytes), length_(length) {
-    left_ = length >= kHeader ? bytes[6] << 8 | bytes[7] : 0;
-    take_name();
-    at_ += 4;  // type and class of the question
-  }
-  // The next record with the name that owns it. False: there is none.
-  bool next() {
-    owner_ = take_name();
-    if (left_-- <= 0 || at_ + kFixed > length_) return false;
-    type_ = bytes_[at_] << 8 | bytes_[at_ + 1];
-    data_ = at_ + kFixed;
-    at_ = data_ + (bytes_[data_ - 2] << 8 | bytes_[data_ - 1]);
-    return true;
-  }
-  const std::string& owner() const { return owner_; }
-  bool is_alias() const { return type_ == kAlias; }
-  std::string target() const { return name_at(data_, nullptr); }
-
- private:
-  static constexpr int kHeader = 12, kFixed = 10, kAlias = 5;
-
-  std::string name_at(int at, long* taken) const {
-    char* text = nullptr;
-    long size = 0;
-    if (at >= length_ || ares_expand_name(bytes_ + at, bytes_, length_, &text, &size) != 0)
-      return {};
-    std::string out = text;
-    ares_free_string(text);
-    if (taken != nullptr) *taken = size;
-    return out;
-  }
-  std::string take_name() {
-    long taken = 0;
-    std::string out = name_at(at_, &taken);
-    at_ += static_cast<int>(taken);
-    return out;
-  }
-
-  const unsigned char* bytes_;
-  int length_, left_, at_ = kHeader, type_ = 0, data_ = 0;
-  std::string owner_{};
-};
-
-// ARES_ENODATA: aliases that lead to no address.
-int take_addresses(const unsigned char* reply, int length, HostEntry& out) {
-  hostent* host = nullptr;
-  const int status = ares_parse_a_reply(reply, length, &host, nullptr, nullptr);
-  if (status != ARES_SUCCESS) return status;
-  out.name = host->h_name;
-  for (char** address = host->h_addr_list; *address != nullptr; ++address) {
-    in_addr network;
-    std::memcpy(&network, *address, sizeof network);
-    out.addresses.push_back(Ipv4Address::from_host(ntohl(network.s_addr)));
-  }
-  ares_free_hostent(host);
-  for (Records records(reply, length); records.next();) {
-    if (!records.is_alias()) continue;
-    out.aliases.push_back(records.owner());
-    out.name = records.target();
-  }
-  return out.addresses.empty() ? ARES_ENODATA : ARES_SUCCESS;
-}
-
 }  // namespace
 
 // A channel of c-ares whose sockets are ours: one question to one server at a time.
@@ -140,8 +72,7 @@ class Dns::Channel {
 
   // ARES_SUCCESS (the answer is in `reply`), another status, or kStopped.
   int ask(const Server& server, const std::string& name, int type);
-  const unsigned char* reply() const { return reply_.data(); }
-  int length() const { return static_cast<int>(reply_.size()); }
+  std::span<const unsigned char> reply() const { return reply_; }
 
  private:
   static Channel& of(void* self) { return *static_cast<Channel*>(self); }
@@ -304,7 +235,7 @@ Found Dns::find_by_name(const std::string& name, HostEntry& out) {
   for (const std::string& candidate : candidates(name)) {
     int status = ask(channel, candidate, kAddress);
     out = {};
-    if (status == ARES_SUCCESS) status = take_addresses(channel.reply(), channel.length(), out);
+    if (status == ARES_SUCCESS) status = take_addresses(channel.reply(), out);
     const Found found = found_of(status);
     if (found != Found::NoName && found != Found::NoData) return found;
     if (found == Found::NoData) worst = found;
@@ -318,16 +249,9 @@ Found Dns::find_by_address(Ipv4Address address, HostEntry& out) {
   const std::uint32_t host_order = address.host();
   const std::string name =
       Ipv4Address::from_host(__builtin_bswap32(host_order)).text() + ".in-addr.arpa";
-  int status = ask(channel, name, kPointer);
+  const int status = ask(channel, name, kPointer);
   if (status != ARES_SUCCESS) return found_of(status);
-  const in_addr network{htonl(host_order)};
-  hostent* host = nullptr;
-  status = ares_parse_ptr_reply(channel.reply(), channel.length(), &network, sizeof network,
-                                AF_INET, &host);
-  if (status != ARES_SUCCESS) return found_of(status);
-  out = {host->h_name, {}, {address}};
-  ares_free_hostent(host);
-  return Found::Yes;
+  return found_of(take_pointer(channel.reply(), address, out));
 }
 
 }  // namespace linnet::shim
