@@ -134,6 +134,8 @@ TEST_F(DnsTest, AServerThatIsNotThereIsKnownByItsIcmpError) {
   const std::int64_t began = ln_embed_now(stack_[0]);
   EXPECT_EQ(look_up("www.test"), "www.test 192.0.2.1");
   EXPECT_LT(ln_embed_now(stack_[0]) - began, 10 * kMillisecond);
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_STREQ(asked[0].server, kSecond);
   use_servers("203.0.113.1");  // no route leads there
   EXPECT_EQ(look_up("www.test"), words(EAI_AGAIN));
 }
