@@ -16,7 +16,7 @@
 namespace linnet::shim {
 namespace {
 
-constexpr std::uint32_t kIn = POLLIN | POLLRDNORM, kOut = POLLOUT | POLLWRNORM | POLLWRBAND;
+constexpr std::uint32_t kToRead = POLLIN | POLLRDNORM, kToWrite = POLLOUT | POLLWRNORM | POLLWRBAND;
 constexpr std::size_t kMostErrors = 64;  // that wait to be read
 
 }  // namespace
@@ -28,11 +28,11 @@ Datagram::Datagram(std::shared_ptr<Program> program, socket::Kind kind, int type
 
 // Linux: datagram_poll.
 std::uint32_t Datagram::mask() const {
-  std::uint32_t out = kOut;
+  std::uint32_t out = kToWrite;
   if (error_ != 0 || !errors_.empty()) out |= POLLERR;
-  if ((shutdown_ & kReceiveShut) != 0) out |= POLLRDHUP | kIn;
+  if ((shutdown_ & kReceiveShut) != 0) out |= POLLRDHUP | kToRead;
   if (shutdown_ == (kReceiveShut | kSendShut)) out |= POLLHUP;
-  if (!datagrams_.empty()) out |= kIn;
+  if (!datagrams_.empty()) out |= kToRead;
   return out;
 }
 
@@ -221,7 +221,7 @@ void Datagram::arrived(unsigned lane, const Message& event) {
   datagrams_.push(coming.datagram);
   coming.pieces.clear();
   coming.datagram = {};
-  publish(mask(), kIn);
+  publish(mask(), kToRead);
 }
 
 // Linux: __udp4_lib_err, ip_icmp_error.

@@ -10,13 +10,6 @@ namespace linnet::shim {
 
 using socket::Message;
 
-namespace {
-
-// How often a buffer is looked for while somebody waits for one.
-constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
-
-}  // namespace
-
 Result<std::shared_ptr<Program>> Program::create(const Parts& parts) {
   std::shared_ptr<Program> program(new Program(parts));
   auto session = parts.sessions.create();

@@ -46,6 +46,9 @@ enum class Waited { Done, TimedOut, Interrupted, WouldBlock };
 
 class Program : public std::enable_shared_from_this<Program> {
  public:
+  // How often a buffer is looked for while somebody waits for one.
+  static constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
+
   static Result<std::shared_ptr<Program>> create(const Parts& parts);
   ~Program();
   Program(const Program&) = delete;

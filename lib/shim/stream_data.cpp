@@ -17,11 +17,6 @@
 #include "socket/options.hpp"
 
 namespace linnet::shim {
-namespace {
-
-constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
-
-}  // namespace
 
 // --- Sending.
 
@@ -121,7 +116,7 @@ ssize_t Stream::send(const SendCall& call) {
     if (credit_ > had || (had > 0 && went > 0)) continue;
     // No credit, or no buffer: of the latter nothing tells when one comes back.
     const time::Instant again =
-        had > 0 ? std::min(until, program().host().now() + kBufferRetry) : until;
+        had > 0 ? std::min(until, program().host().now() + Program::kBufferRetry) : until;
     const auto waited = program().wait(*this, lock, again, may_block, [&] {
       return credit_ > had || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
