@@ -222,6 +222,15 @@ def part_fuzz(tally):
             tally.ok()
 
 
+def part_tsan(tally):
+    """lanes and programs on real threads under ThreadSanitizer; only when named: its build takes longer than its tests"""
+    status, output = run(['scripts/build', 'tsan', 'tests/threads/threads_test'])
+    if status:
+        tally.fail('build tsan', output)
+        return
+    run_script(ROOT / 'tests/threads/under_tsan', tally, 'tsan', (os.environ.get('TSAN_TESTS', '*'),))
+
+
 def part_bench(tally):
     """scripts/bench forward --quick runs to its end (no figure is judged here)"""
     if not (ROOT / 'scripts/bench').is_file() or not build('release', tally):
@@ -231,7 +240,8 @@ def part_bench(tally):
 
 
 PARTS = {name: globals()[f'part_{name}'] for name in
-         ('check', 'unit', 'asan', 'conformance', 'pcap', 'daemon', 'netns', 'fuzz', 'bench')}
+         ('check', 'unit', 'asan', 'conformance', 'pcap', 'daemon', 'netns', 'fuzz', 'bench', 'tsan')}
+ON_DEMAND = ('tsan',)
 
 
 def main(words):
@@ -244,7 +254,7 @@ def main(words):
         print(f"scripts/test: no part '{unknown[0]}'; there are: {' '.join(PARTS)}", file=sys.stderr)
         return 2
     tally, began = Tally(), time.monotonic()
-    for name in words or PARTS:
+    for name in words or [part for part in PARTS if part not in ON_DEMAND]:
         passed, failed, start = tally.passed, len(tally.failed), time.monotonic()
         print(f'--- {name}: {PARTS[name].__doc__}', flush=True)
         try:

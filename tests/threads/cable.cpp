@@ -102,6 +102,7 @@ unsigned ThreadPort::transmit(unsigned /*queue*/, packet::Burst& burst) {
     Frame frame(packet.length());
     packet.copy_out(0, frame);
     rte_pktmbuf_free(packet.release());
+    if (other_ == nullptr) return;
     const unsigned number = sent_.fetch_add(1, std::memory_order_relaxed);
     // Evenly spread, by the golden ratio: no generator that lanes would share.
     if (number * 2654435761u % 1000 < loss_.load(std::memory_order_relaxed)) return;

@@ -24,6 +24,8 @@ class ThreadPort final : public device::Device {
 
   // Before lanes run: the other end, and which of its queues a frame comes to.
   void connect(ThreadPort& other, std::function<unsigned(const Frame&)> place);
+  // After lanes have run: what is still sent is lost.
+  void disconnect() { other_ = nullptr; }
   // Lost of 1000, from now on.
   void lose(unsigned per_mille) { loss_.store(per_mille, std::memory_order_relaxed); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lanes and programs on real threads. More threads than cores: whoever holds nothing but its own
-// may be stopped anywhere.
+// Lanes and programs on real threads, under ThreadSanitizer, too (scripts/test tsan). More threads
+// than cores: whoever holds nothing but its own may be stopped anywhere.
 //   threads_test [--gtest_filter=...]
 #include <gtest/gtest.h>
 

@@ -133,6 +133,9 @@ std::string World::finish() {
     side.stack->control_turn(clock_.now());
     if (!side.stack->account().balanced()) wrong += "the account does not balance\n";
   }
+  // A stack that ends resets what is left, and its peer's stack may have ended before.
+  for (Side& side : sides_)
+    side.port->disconnect();
   for (Side& side : sides_) {
     side.program.reset();
     side.host.reset();
