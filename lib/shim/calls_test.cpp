@@ -258,12 +258,24 @@ TEST_F(CallsTest, OptionsReadBackAsLinuxTellsThem) {
   EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 4), 0);
   EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth9", 4), -1);
   EXPECT_EQ(errno, ENODEV);
+  std::uint64_t rate = 5'000'000'000;
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate), 0);
+  length = sizeof value;
+  EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, &length), 0);
+  EXPECT_EQ(value, -1);  // more than its 32 bits can say
+  length = sizeof(rate = 0);
+  EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &length), 0);
+  EXPECT_EQ(rate, 5'000'000'000u);
   EXPECT_TRUE(lane_->options.empty());  // nothing stands there yet
   const sockaddr_in to = name("10.0.0.2", 7);
   EXPECT_EQ(ln_connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
   EXPECT_EQ(lane_->options[socket::name::kNoDelay], 1u);
   EXPECT_EQ(lane_->options[socket::name::kReceiveBuffer], 5000u);
   EXPECT_EQ(lane_->options[socket::name::kCongestion], 3u);
+  EXPECT_EQ(lane_->options[socket::name::kMaxPacingRate], 5'000'000'000u);
+  value = -1;
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, sizeof value), 0);
+  EXPECT_EQ(lane_->options[socket::name::kMaxPacingRate], UINT64_MAX);
   ln_close(fd);
 }
 

@@ -48,10 +48,11 @@ class OptionValues {
   int linger_seconds = 0;
   time::Duration receive_timeout{};  // zero: none
   time::Duration send_timeout{};
-  int send_buffer = 0;     // as asked for; 0: not set
-  int receive_buffer = 0;  // likewise
-  int device = -1;         // SO_BINDTODEVICE: index
-  int congestion = 0;      // socket::Congestion; 0: the default
+  int send_buffer = 0;                         // as asked for; 0: not set
+  int receive_buffer = 0;                      // likewise
+  int device = -1;                             // SO_BINDTODEVICE: index
+  int congestion = 0;                          // socket::Congestion; 0: the default
+  std::uint64_t max_pacing_rate = UINT64_MAX;  // bytes a second; this one: not set
 
   // What every look at a socket asks for.
   int low_water() const { return low_water_; }             // SO_RCVLOWAT, at least 1

@@ -146,6 +146,8 @@ std::vector<Message> Socket::option_messages() const {
   if (options_.receive_buffer != 0) add(socket::name::kReceiveBuffer, options_.receive_buffer);
   if (options_.device >= 0) add(socket::name::kBindToDevice, options_.device);
   if (options_.congestion != 0) add(socket::name::kCongestion, options_.congestion);
+  if (options_.max_pacing_rate != UINT64_MAX)
+    add(socket::name::kMaxPacingRate, static_cast<std::int64_t>(options_.max_pacing_rate));
   return out;
 }
 

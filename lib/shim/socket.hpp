@@ -124,7 +124,7 @@ class Socket : public File {
 
  private:
   int adjust(const OptionRow& row, int& number) const;
-  int set_travelling(const OptionRow& row, int value);
+  int set_travelling(const OptionRow& row, std::int64_t value);
 };
 
 // --- Names.

@@ -70,6 +70,23 @@ int read_timeout(const void* value, socklen_t length, time::Duration& out) {
   return 0;
 }
 
+// SO_MAX_PACING_RATE: an int, whose ~0 is that of 64 bits, or 64 bits where there is room.
+int read_rate(const void* value, socklen_t length, std::uint64_t& out) {
+  std::uint32_t narrow;
+  if (length < sizeof narrow) return -EINVAL;
+  if (value == nullptr) return -EFAULT;
+  std::memcpy(&narrow, value, sizeof narrow);
+  out = narrow == UINT32_MAX ? UINT64_MAX : narrow;
+  if (length >= sizeof out) std::memcpy(&out, value, sizeof out);
+  return 0;
+}
+
+int write_rate(std::uint64_t rate, void* value, socklen_t* length) {
+  if (*length >= sizeof rate) return write_value(&rate, sizeof rate, value, length);
+  const auto narrow = static_cast<std::uint32_t>(std::min<std::uint64_t>(rate, UINT32_MAX));
+  return write_value(&narrow, sizeof narrow, value, length);
+}
+
 int write_timeout(time::Duration timeout, void* value, socklen_t* length) {
   timeval time{};
   time.tv_sec = timeout.count_ns() / 1'000'000'000;
@@ -88,12 +105,12 @@ bool applies(const OptionRow& row, File::Kind kind) {
 
 }  // namespace
 
-int Socket::set_travelling(const OptionRow& row, int value) {
+int Socket::set_travelling(const OptionRow& row, std::int64_t value) {
   if (!row.travels) return 0;
   Message message = this->message(RequestKind::SetOption);
   message.option =
       socket::option(static_cast<std::uint32_t>(row.level), static_cast<std::uint32_t>(row.name));
-  message.value = static_cast<std::uint64_t>(std::int64_t{value});
+  message.value = static_cast<std::uint64_t>(value);
   each_handle([&](unsigned lane, Handle handle) {
     message.handle = handle;
     program().request(lane, message);
@@ -168,7 +185,7 @@ int Socket::adjust(const OptionRow& row, int& number) const {
 int Socket::set_option(int level, int name, const void* value, socklen_t length) {
   if (static_cast<int>(length) < 0) return -EINVAL;
   std::unique_lock lock(mutex_);
-  const auto travel = [&](int option_level, int option_name, int number) {
+  const auto travel = [&](int option_level, int option_name, std::int64_t number) {
     lock.unlock();
     const OptionRow row{option_level, option_name, OptionRow::Number, OptionRow::kBoth, 0, 0, 0,
                         true};
@@ -186,6 +203,10 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
   if (level == IPPROTO_TCP && name == TCP_CONGESTION && kind() == File::Kind::Stream) {
     if (const int bad = set_congestion(options_, value, length); bad != 0) return bad;
     return travel(level, name, options_.congestion);
+  }
+  if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
+    if (const int bad = read_rate(value, length, options_.max_pacing_rate); bad != 0) return bad;
+    return travel(level, name, static_cast<std::int64_t>(options_.max_pacing_rate));
   }
   const bool own_level = level == SOL_SOCKET || (level == IPPROTO_TCP && protocol_ == IPPROTO_TCP);
   if (own_level && length < sizeof(int)) return -EINVAL;
@@ -258,6 +279,8 @@ int Socket::get_special(int level, int name, void* value, socklen_t* length) {
                            : buffer_size(options_.receive_buffer, kLeastReceiveBuffer, most),
                        value, length);
     }
+    case SO_MAX_PACING_RATE:
+      return write_rate(options_.max_pacing_rate, value, length);
     case SO_LINGER: {
       const struct linger linger{options_.linger ? 1 : 0, options_.linger_seconds};
       return write_value(&linger, sizeof linger, value, length);

@@ -376,7 +376,7 @@ class World {
         {IPPROTO_TCP, TCP_QUICKACK}, {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
         {IPPROTO_IP, IP_RECVERR},    {IPPROTO_IP, IP_TTL},
         {IPPROTO_IP, IP_TOS},        {IPPROTO_IP, IP_MTU_DISCOVER},
-        {IPPROTO_IP, IP_PKTINFO}};
+        {IPPROTO_IP, IP_PKTINFO},    {SOL_SOCKET, SO_MAX_PACING_RATE}};
     const int socket = fd(input);
     const std::uint8_t which = input.byte();
     Bytes value = input.bytes(input.byte() % 17);

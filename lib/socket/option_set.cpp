@@ -41,6 +41,11 @@ std::uint32_t buffer_size(std::int64_t asked, std::uint32_t least) {
   return std::max(static_cast<std::uint32_t>(doubled), least);
 }
 
+// Zero means no limit here as it does on the wire of Linux, where nothing is paced by it.
+float pacing_rate(std::uint64_t asked) {
+  return asked >> 62 != 0 ? 0 : static_cast<float>(asked);
+}
+
 int set_ip(OptionSet& set, std::uint32_t option, std::int64_t value) {
   switch (option) {
     case name::kTos:
@@ -90,6 +95,9 @@ int set_socket(OptionSet& set, std::uint32_t option, std::int64_t value) {
       return 0;
     case name::kMark:
       set.mark = static_cast<std::uint32_t>(value);
+      return 0;
+    case name::kMaxPacingRate:
+      set.tcp.max_pacing_rate = pacing_rate(static_cast<std::uint64_t>(value));
       return 0;
     case name::kBindToDevice:
       set.device = value < 0 ? packet::kNoDevice : static_cast<std::uint16_t>(value);

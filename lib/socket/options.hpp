@@ -31,7 +31,9 @@ inline constexpr std::uint32_t kReuseAddress = option(level::kSocket, 2),
                                kBindToDevice =
                                    option(level::kSocket, 25),  // device index, -1: none
     kAttachFilter = option(level::kSocket, 26),                 // see PacketFilter
-    kDetachFilter = option(level::kSocket, 27), kMark = option(level::kSocket, 36);
+    kDetachFilter = option(level::kSocket, 27), kMark = option(level::kSocket, 36),
+                               kMaxPacingRate = option(level::kSocket,
+                                                       47);  // bytes a second as 64 bits, ~0: none
 // IPPROTO_IP. IP_HDRINCL and IP_RECVERR as well.
 inline constexpr std::uint32_t kTos = option(level::kIp, 1), kTtl = option(level::kIp, 2),
                                kHeaderIncluded = option(level::kIp, 3),

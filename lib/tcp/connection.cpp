@@ -279,6 +279,7 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
     receive_buffer_.set_options(engine_.settings, options);
   if (options.congestion_control != before.congestion_control)
     recovery_.set_congestion_control(chosen_control(engine_.settings, options), turn.now);
+  if (options.max_pacing_rate != before.max_pacing_rate) recovery_.restart_pacing();
   if (options.max_segment != before.max_segment) {
     set_mss();
     if (!opening()) recovery_.set_mss(mss_);

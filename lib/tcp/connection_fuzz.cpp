@@ -250,6 +250,7 @@ class Session {
         options_.keep_idle = which >> 4;
         options_.user_timeout_ms = (which & 8) != 0 ? 3000 : 0;
         options_.receive_buffer = (which & 128) != 0 ? 20'000 : 0;
+        options_.max_pacing_rate = (which & 3) == 3 ? 1e5f : 0;
         connection_->set_options(turn, options_);
         break;
       }

@@ -12,6 +12,11 @@ std::uint32_t microseconds(time::Duration span) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(span.count_us(), 0, UINT32_MAX));
 }
 
+// Linux: ~0 where there is no limit.
+std::uint64_t rate_or_none(double rate) {
+  return rate != 0 ? static_cast<std::uint64_t>(rate) : UINT64_MAX;
+}
+
 }  // namespace
 
 void Connection::info(time::Instant now, Info& out) const {
@@ -53,8 +58,8 @@ void Connection::info(time::Instant now, Info& out) const {
   out.rcv_rtt = receive_buffer_.rtt_us();
   out.rcv_space = receive_buffer_.space();
   out.total_retrans = recovery_.total_retransmissions();
-  out.pacing_rate = window.pacing_rate != 0 ? window.pacing_rate : UINT64_MAX;
-  out.max_pacing_rate = UINT64_MAX;
+  out.pacing_rate = rate_or_none(recovery_.pacing_rate(options_.max_pacing_rate));
+  out.max_pacing_rate = rate_or_none(options_.max_pacing_rate);
   out.bytes_acked = bytes_acked_;
   out.bytes_received = bytes_received_;
   out.segs_out = segments_out_;

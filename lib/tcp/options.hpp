@@ -17,6 +17,7 @@ struct SocketOptions {
   std::uint32_t user_timeout_ms = 0;  // TCP_USER_TIMEOUT
   std::uint32_t notsent_lowat = 0;    // TCP_NOTSENT_LOWAT, bytes
   std::int32_t linger2 = 0;           // TCP_LINGER2, seconds in FIN-WAIT-2; negative: none
+  float max_pacing_rate = 0;          // SO_MAX_PACING_RATE, bytes a second; 24 bits are enough
   std::uint16_t max_segment = 0;      // TCP_MAXSEG, bytes
   std::uint16_t keep_idle = 0;        // TCP_KEEPIDLE, seconds
   std::uint16_t keep_interval = 0;    // TCP_KEEPINTVL, seconds

@@ -110,7 +110,7 @@ std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
     return 0;
   }
   std::uint32_t length = std::min({unsent, window, allowance, kMostAtOnce});
-  const std::uint64_t rate = recovery_.window().pacing_rate;
+  const auto rate = static_cast<std::uint64_t>(recovery_.pacing_rate(options_.max_pacing_rate));
   if (rate != 0) {
     // As much as a millisecond of the rate, but no burst below two segments (Linux:
     // tcp_tso_autosize).

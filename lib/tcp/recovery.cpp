@@ -56,19 +56,21 @@ void Recovery::set_mss(std::uint32_t mss) {
 void Recovery::set_congestion_control(const CongestionControl& control, time::Instant now) {
   control_ = &control;
   window_.pacing_rate = 0;
-  pacing_at_ = time::Instant();
+  restart_pacing();
   control_->start(control_state_, window_, now);
 }
 
-void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmission) {
+void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmission, double most) {
   LINNET_CHECK(!range.empty());
   last_event_ = now;
   const std::uint32_t segments = (range.length() + window_.mss - 1) / window_.mss;
   if (phase_ == Phase::Reduced || phase_ == Phase::Recovery) prr_out_ += range.length();
-  if (window_.pacing_rate != 0) {
-    const double ns = 1e9 * range.length() / static_cast<double>(window_.pacing_rate);
-    pacing_at_ = std::max(pacing_at_, now) +
-                 time::Duration::nanoseconds(static_cast<std::int64_t>(std::min(ns, 1e9)));
+  if (const double rate = pacing_rate(most); rate != 0) {
+    // A bandwidth that was measured too low must not stop the sender; the program's word may.
+    const double longest = rate == most ? 1e15 : 1e9;
+    const double ns = std::min(1e9 * range.length() / rate, longest);
+    pacing_at_ =
+        std::max(pacing_at_, now) + time::Duration::nanoseconds(static_cast<std::int64_t>(ns));
   }
   if (retransmission) {
     mark_transmitted_again(range, now);
@@ -203,8 +205,22 @@ std::uint32_t Recovery::send_allowance() const {
 }
 
 time::Instant Recovery::pacing_release() const {
-  if (window_.pacing_rate == 0) return time::Instant();
+  if (pacing_at_ == time::Instant()) return pacing_at_;
   return pacing_at_ - kPacingQuantum;
+}
+
+// Linux: tcp_update_pacing_rate, where the control sets none.
+double Recovery::pacing_rate(double most) const {
+  auto rate = static_cast<double>(window_.pacing_rate);
+  if (most == 0) return rate;
+  if (const std::int64_t srtt = rtt_.srtt().count_ns(); rate == 0 && srtt > 0) {
+    const bool slow_start = window_.cwnd < window_.ssthresh / 2;
+    const std::uint32_t percent =
+        slow_start ? settings_.tcp_pacing_ss_ratio : settings_.tcp_pacing_ca_ratio;
+    const std::uint32_t window = std::max(window_.cwnd, in_flight());
+    rate = 1e7 * percent * window / static_cast<double>(srtt);
+  }
+  return rate == 0 ? most : std::min(rate, most);
 }
 
 std::uint8_t Recovery::ca_state() const {

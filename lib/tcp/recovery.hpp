@@ -75,7 +75,8 @@ class Recovery {
   // False: no record is free, the range must not be sent now.
   [[nodiscard]] bool can_record() const { return board_.room(); }
   // New ranges follow each other without a gap.
-  void on_transmit(SeqRange range, time::Instant now, bool retransmission);
+  // `most`: of the pacing rate, see `pacing_rate`.
+  void on_transmit(SeqRange range, time::Instant now, bool retransmission, double most = 0);
   // The program had no more to send though the window was open (delivery rate, RFC 9438 4.2).
   void set_app_limited();
   void set_cwnd_limited(bool limited);
@@ -89,6 +90,11 @@ class Recovery {
   std::uint32_t send_allowance() const;
   // By pacing: not before this instant (Instant() : now).
   time::Instant pacing_release() const;
+  // Bytes a second, 0: not paced. `most` (0: no limit) bounds what the congestion control asks for;
+  // one that does not pace gets Linux's rate then, a little over cwnd a round trip.
+  double pacing_rate(double most) const;
+  // What is in flight holds nothing back any more: the limit was changed.
+  void restart_pacing() { pacing_at_ = time::Instant(); }
   // In fast recovery or after a timeout.
   bool in_recovery() const { return phase_ == Phase::Recovery || phase_ == Phase::Loss; }
   // What a tail loss probe repeats where there is no new data: the last segment in flight.

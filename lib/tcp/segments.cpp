@@ -150,7 +150,7 @@ void Connection::account(packet::Turn& turn, const SegmentOut& segment, SeqRange
     stalled_ms_ = milliseconds(turn.now);
   }
   const bool again = segment.retransmission;
-  recovery_.on_transmit(range, turn.now, again);
+  recovery_.on_transmit(range, turn.now, again, options_.max_pacing_rate);
   if (again) {
     bytes_again_ += bytes;
   } else {

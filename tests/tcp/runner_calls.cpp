@@ -52,14 +52,15 @@ struct OptionName {
   int level, option;
 };
 constexpr OptionName kOptions[] = {
-    {"nodelay", IPPROTO_TCP, TCP_NODELAY},    {"cork", IPPROTO_TCP, TCP_CORK},
-    {"quickack", IPPROTO_TCP, TCP_QUICKACK},  {"keepalive", SOL_SOCKET, SO_KEEPALIVE},
-    {"keepidle", IPPROTO_TCP, TCP_KEEPIDLE},  {"keepintvl", IPPROTO_TCP, TCP_KEEPINTVL},
-    {"keepcnt", IPPROTO_TCP, TCP_KEEPCNT},    {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
-    {"maxseg", IPPROTO_TCP, TCP_MAXSEG},      {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},        {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
-    {"linger2", IPPROTO_TCP, TCP_LINGER2},    {"notsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
-    {"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP}, {"oobinline", SOL_SOCKET, SO_OOBINLINE}};
+    {"nodelay", IPPROTO_TCP, TCP_NODELAY},      {"cork", IPPROTO_TCP, TCP_CORK},
+    {"quickack", IPPROTO_TCP, TCP_QUICKACK},    {"keepalive", SOL_SOCKET, SO_KEEPALIVE},
+    {"keepidle", IPPROTO_TCP, TCP_KEEPIDLE},    {"keepintvl", IPPROTO_TCP, TCP_KEEPINTVL},
+    {"keepcnt", IPPROTO_TCP, TCP_KEEPCNT},      {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {"maxseg", IPPROTO_TCP, TCP_MAXSEG},        {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},          {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
+    {"linger2", IPPROTO_TCP, TCP_LINGER2},      {"notsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+    {"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP},   {"oobinline", SOL_SOCKET, SO_OOBINLINE},
+    {"maxrate", SOL_SOCKET, SO_MAX_PACING_RATE}};
 
 struct EventName {
   const char* name;
@@ -96,6 +97,8 @@ std::int64_t info_field(const tcp_info& info, const std::string& name) {
   if (name == "total_retrans") return info.tcpi_total_retrans;
   if (name == "reordering") return info.tcpi_reordering;
   if (name == "options") return info.tcpi_options;
+  if (name == "pacing_rate") return static_cast<std::int64_t>(info.tcpi_pacing_rate);
+  if (name == "max_pacing_rate") return static_cast<std::int64_t>(info.tcpi_max_pacing_rate);
   return -1;
 }
 
