@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace linnet::app {
@@ -78,6 +79,14 @@ Result<control::Reply> Connection::ask(std::span<const std::string> words) {
     if (!whole) return whole.error();
     if (*whole) return reply;
   }
+}
+
+bool write_out(const control::Reply& reply) {
+  const bool written =
+      std::fwrite(reply.out.data(), 1, reply.out.size(), stdout) == reply.out.size() &&
+      std::fflush(stdout) == 0;
+  std::fwrite(reply.err.data(), 1, reply.err.size(), stderr);
+  return written;
 }
 
 }  // namespace linnet::app

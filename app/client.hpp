@@ -31,4 +31,7 @@ class Connection {
   control::ReplyReader reader_;
 };
 
+// Hands a reply's two texts to standard output and error. False: standard output did not take all.
+bool write_out(const control::Reply& reply);
+
 }  // namespace linnet::app

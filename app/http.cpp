@@ -95,7 +95,8 @@ std::optional<HttpRequest> parse_http_request(std::string_view head) {
     rest.remove_prefix(end + 2);
     const auto colon = field.find(':');
     if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-    const std::string_view name = field.substr(0, colon), value = trim(field.substr(colon + 1));
+    const std::string_view name = field.substr(0, colon),
+                           value = trim(field.substr(colon + 1), kSeparators);
     if (same_word(name, "connection") && same_word(value, "close")) request.keep_alive = false;
     if (same_word(name, "connection") && same_word(value, "keep-alive")) request.keep_alive = true;
     if (same_word(name, "content-length") && value != "0") request.has_body = true;

@@ -38,6 +38,8 @@ TEST(Http, MalformedRequestsAreRefused) {
 TEST(Http, BodiesAreNoticed) {
   EXPECT_TRUE(parse_http_request("POST / HTTP/1.1\r\nContent-Length: 3\r\n")->has_body);
   EXPECT_FALSE(parse_http_request("GET / HTTP/1.1\r\nContent-Length: 0\r\n")->has_body);
+  // A bare CR is no blank (RFC 9112, 2.2): the value is not "0".
+  EXPECT_TRUE(parse_http_request("GET / HTTP/1.1\r\nContent-Length: 0\r\r\n")->has_body);
 }
 
 }  // namespace

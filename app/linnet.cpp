@@ -46,10 +46,7 @@ int fail(const Error& error, const std::string& place = "") {
 }
 
 int print(const control::Reply& reply) {
-  const bool written =
-      std::fwrite(reply.out.data(), 1, reply.out.size(), stdout) == reply.out.size() &&
-      std::fflush(stdout) == 0;
-  std::fwrite(reply.err.data(), 1, reply.err.size(), stderr);
+  const bool written = write_out(reply);
   return written || reply.code != control::kExitOk ? reply.code : control::kExitUsage;
 }
 

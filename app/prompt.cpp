@@ -99,12 +99,6 @@ struct HistoryEnd {
   void operator()(History* past) const { history_end(past); }
 };
 
-void show(const control::Reply& reply) {
-  std::fwrite(reply.out.data(), 1, reply.out.size(), stdout);
-  std::fflush(stdout);
-  std::fwrite(reply.err.data(), 1, reply.err.size(), stderr);
-}
-
 void complain(const Error& error) {
   std::fprintf(stderr, "Error: %s.\n", error.text().c_str());
 }
@@ -167,7 +161,7 @@ int run_prompt(const std::string& socket) {
     const auto reply = session.ask(*words);
     code = reply ? reply->code : control::kExitUsage;
     if (reply) {
-      show(*reply);
+      write_out(*reply);
     } else {
       complain(reply.error());
     }
