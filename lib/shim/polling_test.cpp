@@ -42,6 +42,54 @@ class Polling : public testing::Test {
   std::shared_ptr<shim::Program> program_;
 };
 
+// As on Linux: what a write has taken is sent, though the program ends before a lane has looked.
+TEST_F(Polling, WhatAProgramAskedForBeforeItEndedIsDone) {
+  const SocketName here(INADDR_LOOPBACK, 7000);
+  Socket listener = Socket::stream();
+  ASSERT_EQ(listener.bind(here), 0);
+  ASSERT_EQ(listener.listen(8), 0);
+  const auto other = std::move(shim::Program::create(host_->parts())).value();
+  shim::choose_for_thread(other);
+  Socket client = Socket::stream();
+  ASSERT_EQ(client.connect(here), 0);
+  std::array<std::byte, 3000> bytes{};
+  ASSERT_EQ(client.send(bytes), 3000);
+  EXPECT_EQ(client.shutdown(SHUT_WR), 0);
+  other->end();
+  shim::choose_for_thread(program_);
+
+  Socket server = listener.accept();
+  ASSERT_TRUE(server);
+  std::size_t received = 0;
+  ssize_t count = 0;
+  while ((count = server.receive(bytes)) > 0)
+    received += static_cast<std::size_t>(count);
+  EXPECT_EQ(count, 0) << errno;  // its FIN, no reset
+  EXPECT_EQ(received, 3000u);
+}
+
+// What it had read is not unread because the lane has not heard of it yet (RFC 2525 section 2.17).
+TEST_F(Polling, AProgramThatHadReadAllEndsWithoutAReset) {
+  const SocketName here(INADDR_LOOPBACK, 7000);
+  const auto other = std::move(shim::Program::create(host_->parts())).value();
+  shim::choose_for_thread(other);
+  Socket listener = Socket::stream();
+  ASSERT_EQ(listener.bind(here), 0);
+  ASSERT_EQ(listener.listen(8), 0);
+  shim::choose_for_thread(program_);
+  Socket client = Socket::stream();
+  ASSERT_EQ(client.connect(here), 0);
+  std::array<std::byte, 3000> bytes{};
+  ASSERT_EQ(client.send(bytes), 3000);
+  shim::choose_for_thread(other);
+  Socket server = listener.accept();
+  ASSERT_TRUE(server);
+  ASSERT_EQ(server.receive(bytes, MSG_WAITALL), 3000);
+  other->end();
+  shim::choose_for_thread(program_);
+  EXPECT_EQ(client.receive(bytes), 0) << errno;
+}
+
 TEST_F(Polling, BlockingCallsTakeTheTurnsThatTheyWaitFor) {
   const SocketName here(INADDR_LOOPBACK, 7000);
   Socket listener = Socket::stream();

@@ -155,7 +155,7 @@ bool LaneSockets::take_message(Turn& turn) {
   if (session == nullptr || session->let_go != message_.generation) return true;
   if (!context_.programs.has_room(*session, Programs::kAnswerRoom)) {
     session->shared->want_room(context_.lane, true);
-    return session->shared->closing();
+    return false;
   }
   tcp_.connect(turn, *session, message_.request, message_.options);
   return true;
@@ -343,8 +343,10 @@ void LaneSockets::go_on(Turn& turn, LaneSession& session) {
   if (session.waiting.empty()) session.shared->want_room(context_.lane, false);
 }
 
-// The program is gone: its sockets are closed, some a turn.
+// The program is gone: what it still asked for is done, then its sockets are closed, some a turn.
 unsigned LaneSockets::end_session(Turn& turn, LaneSession& session) {
+  session.deaf = true;
+  if (const unsigned taken = take_requests(turn, session); taken == kRequests) return taken;
   unsigned count = 0;
   while (!session.sockets.empty() && count < kClosedSockets) {
     Socket& socket = *session.sockets.front();

@@ -25,6 +25,7 @@ void Programs::let_go(LaneSession& session) {
   active_ &= ~bit;
   spoken_ &= ~bit;
   session.spoken = false;
+  session.deaf = false;
   session.early_program = 0;
   session.early = {};
   Session& shared = *session.shared;

@@ -35,14 +35,14 @@ class Programs {
   bool any() const { return active_ != 0; }
 
   bool next_request(LaneSession& session, Message& out) {
-    return session.shared->lane_events(lane_).has_room(kAnswerRoom) &&
-           session.shared->lane_requests(lane_).pop(out);
+    return has_room(session, kAnswerRoom) && session.shared->lane_requests(lane_).pop(out);
   }
   bool has_room(LaneSession& session, std::uint32_t events) {
-    return session.shared->lane_events(lane_).has_room(events);
+    return session.deaf || session.shared->lane_events(lane_).has_room(events);
   }
   // There must be room.
   void tell(LaneSession& session, const Message& event) {
+    if (session.deaf) return;
     LINNET_CHECK(session.shared->lane_events(lane_).push(event));
     if (session.spoken) return;
     session.spoken = true;

@@ -59,6 +59,7 @@ struct LaneSession {
   std::uint16_t number = 0;
   std::uint32_t let_go = 0;  // generation of the last one that this lane let go of
   bool spoken = false;       // events were written since the last `wake`
+  bool deaf = false;         // the program is gone: what it asked for is done, nobody hears of it
   IntrusiveList<Socket, &Socket::in_session> sockets{};
   IntrusiveList<Socket, &Socket::waiting> waiting{};
   // Options told before the socket that they are for (Message.handle 0).
