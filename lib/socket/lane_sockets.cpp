@@ -104,6 +104,7 @@ unsigned LaneSockets::take_handed_over(Turn& turn) {
       take_packet(turn, Packet(mbuf));
       ++count;
     }
+    tcp_.end_rows(turn);
     count += take_messages(turn, rings.messages(from, context_.lane));
   }
   return count;
@@ -168,6 +169,7 @@ unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
     ++count;
     carry_out(turn, session, request);
   }
+  tcp_.settle(turn);
   return count;
 }
 
@@ -178,6 +180,7 @@ void LaneSockets::carry_out(Turn& turn, LaneSession& session, const Message& req
     take_back(session, request, socket);
   if (socket == nullptr) return without_socket(turn, session, request);
   if (request.program != 0) socket->program = request.program;
+  if (kind != RequestKind::Send && kind != RequestKind::Consumed) tcp_.settle(turn);
   if (kind == RequestKind::Query) return answer_query(turn, *socket, request);
   switch (socket->role) {
     case Role::Connection:

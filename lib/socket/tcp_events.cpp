@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What connections tell programs and programs tell connections, and the end of both.
 #include <cerrno>
+#include <utility>
 
 #include "socket/drops.hpp"
 #include "socket/tcp_sockets.hpp"
@@ -63,14 +64,30 @@ void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {
   const std::uint32_t bytes = packet.length();
   if (bytes == 0 || bytes > socket.credit) return turn.drop(std::move(packet), Drop::NoCredit);
   socket.credit -= bytes;
+  begin_row(turn, socket);
+  row_.sends = true;
   socket.connection.append(turn, std::move(packet), (request.flags & message_flag::kUrgent) != 0,
-                           (request.flags & message_flag::kPushLater) != 0);
+                           (request.flags & message_flag::kPushLater) != 0, true);
 }
 
 void TcpSockets::consumed(Turn& turn, TcpSocket& socket, std::uint64_t bytes) {
-  const auto most = std::min<std::uint64_t>(bytes, socket.given);
-  socket.given -= static_cast<std::uint32_t>(most);
-  socket.connection.consumed(turn, static_cast<std::uint32_t>(most));
+  const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, socket.given));
+  socket.given -= most;
+  begin_row(turn, socket);
+  row_.consumed += most;
+}
+
+void TcpSockets::begin_row(Turn& turn, TcpSocket& socket) {
+  if (row_.socket == &socket) return;
+  settle(turn);
+  row_.socket = &socket;
+}
+
+void TcpSockets::settle(Turn& turn) {
+  const Row row = std::exchange(row_, Row{});
+  if (row.socket == nullptr) return;
+  row.socket->connection.consumed(turn, row.consumed);
+  if (row.sends) row.socket->connection.output(turn);
 }
 
 void TcpSockets::accepted(TcpSocket& socket) {

@@ -21,13 +21,6 @@ const wire::Ipv4Header& ip_of(const Packet& packet) {
   return *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
 }
 
-bool checksum_good(const Packet& packet) {
-  const wire::Ipv4Header& header = ip_of(packet);
-  return ip::transport_sum(packet, static_cast<std::uint16_t>(packet.length()), header.source,
-                           header.destination, wire::protocol::kTcp)
-      .valid();
-}
-
 }  // namespace
 
 void TcpSockets::input(Turn& turn, packet::Burst& burst) {
@@ -44,11 +37,25 @@ void TcpSockets::input(Turn& turn, packet::Burst& burst) {
     if (owner == context_.lane) return input_owned(turn, std::move(packet));
     context_.giver.give(turn, owner, std::move(packet));
   });
+  end_rows(turn);
 }
 
 void TcpSockets::input_owned(Turn& turn, Packet&& packet) {
-  Arrived arrived;
-  if (read(turn, std::move(packet), arrived)) take(turn, arrived);
+  InputRow& row = row_for(packet);
+  if (row.socket != nullptr) {
+    if (join(turn, row, packet)) return;
+    end_input_row(turn, row);
+  }
+  row.arrived = Arrived{};
+  if (read(turn, std::move(packet), row.arrived) && !begin_input_row(row)) take(turn, row.arrived);
+}
+
+bool TcpSockets::checksum_good(packet::PacketRef packet) {
+  if ((packet.meta().flags & packet::Meta::kChecksumGood) != 0) return true;
+  const auto& ip = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  return ip::transport_sum(packet, static_cast<std::uint16_t>(packet.length()), ip.source,
+                           ip.destination, wire::protocol::kTcp)
+      .valid();
 }
 
 // Judges the packet and makes a segment of it. False: it was dropped.
@@ -63,7 +70,7 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
   if (!packet.copy_out(0, std::as_writable_bytes(std::span(&header, 1))))
     return refuse(Drop::TcpTruncated);
   if (!header.length_good(packet.length())) return refuse(Drop::TcpBadOffset);
-  if ((packet.meta().flags & packet::Meta::kChecksumGood) == 0 && !checksum_good(packet)) {
+  if (!checksum_good(packet)) {
     counters_.add(tcp::Count::InCsumErrors);
     return refuse(Drop::TcpBadChecksum);
   }
@@ -84,7 +91,8 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
     const bool syn = (header.flags & tcp::flag::kSyn) != 0;
     segment.options = wire::parse_tcp_options(there, syn).options;
   }
-  if (packet.contiguous() < header_bytes && !packet.gather(header_bytes, turn.pool))
+  out.in_place = packet.contiguous() >= header_bytes;
+  if (!out.in_place && !packet.gather(header_bytes, turn.pool))
     return refuse(packet::Drop::NoBuffer);
   packet.pull(header_bytes);
   segment.seq = tcp::Seq(header.sequence.host());
@@ -123,13 +131,8 @@ void TcpSockets::take(Turn& turn, Arrived& arrived) {
   if (value != table::FlowTable::kNone) {
     const std::uint32_t number = number_of(value);
     switch (Entry{value >> kEntryShift}) {
-      case Entry::Connection: {
-        TcpSocket& socket = connections_[number];
-        // RFC 9293 MUST-58, 59: what a turn brings is acknowledged together, at its end.
-        socket.connection.input(turn, std::move(arrived.segment), true);
-        socket.heard = true;
-        return notify(turn, socket.connection);
-      }
+      case Entry::Connection:
+        return hear(turn, connections_[number], arrived);
       case Entry::HalfOpen:
         return take_half_open(turn, half_open_[number], arrived);
       case Entry::TimeWait:
@@ -144,6 +147,13 @@ void TcpSockets::take(Turn& turn, Arrived& arrived) {
       bound_.find(arrived.flow.local, arrived.flow.local_port, arrived.device, arrived.hash);
   if (listener != nullptr) return take_listener(turn, *listener, arrived);
   reset(turn, arrived);
+}
+
+// RFC 9293 MUST-58, 59: what a turn brings is acknowledged together, at its end.
+void TcpSockets::hear(Turn& turn, TcpSocket& socket, Arrived& arrived) {
+  socket.connection.input(turn, std::move(arrived.segment), true);
+  socket.heard = true;
+  notify(turn, socket.connection);
 }
 
 // RFC 9293 3.10.7.1.

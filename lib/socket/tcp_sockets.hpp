@@ -72,8 +72,11 @@ class TcpSockets final : public tcp::Host {
   void listen(packet::Turn& turn, LaneSession& session, const Message& request);
   void connect(packet::Turn& turn, LaneSession& session, const Message& request,
                const OptionSet& options);
+  // What a program writes and reads in a row counts once, at its end: `settle`.
   void send(packet::Turn& turn, TcpSocket& socket, const Message& request);
   void consumed(packet::Turn& turn, TcpSocket& socket, std::uint64_t bytes);
+  // After the last of a row, and before any other request of such a socket.
+  void settle(packet::Turn& turn);
   void accepted(TcpSocket& socket);
   void set_option(packet::Turn& turn, TcpSocket& socket, std::uint32_t option, std::uint64_t value);
   // `request`: flags and value as in Close. Closed is told by `service`.
@@ -85,8 +88,9 @@ class TcpSockets final : public tcp::Host {
 
   // --- Packets: the stage of protocol 6, data() at the TCP header.
   void input(packet::Turn& turn, packet::Burst& burst);
-  // As `input` for packets that another lane handed over.
+  // As `input` for packets that another lane handed over; `end_rows` after the last of them.
   void input_owned(packet::Turn& turn, packet::Packet&& packet);
+  void end_rows(packet::Turn& turn);
   // False: no connection of this lane sent what is quoted.
   bool error(packet::Turn& turn, const ip::ErrorReport& report);
   bool note(packet::Turn& turn, const ErrorNote& note);
@@ -98,6 +102,8 @@ class TcpSockets final : public tcp::Host {
   void clear(packet::Turn& turn);
 
   tcp::Engine& engine() { return engine_; }
+  // Segments that went to their connection behind another one's.
+  std::uint64_t joined() const { return joined_.value(); }
 
   // Tells of connections, half-open ones and TIME-WAIT, some at a time (`FlowTable::visit_some`).
   bool survey(time::Instant now, Survey& survey, std::uint32_t& cursor, unsigned budget);
@@ -172,11 +178,29 @@ class TcpSockets final : public tcp::Host {
     std::uint32_t hash;
     std::uint16_t device;
     std::uint8_t tos;
+    bool in_place;  // its headers still stand in front of the payload
   };
 
+  // Segments of one connection that came in a row, on their way to it as one (Linux: GRO).
+  struct InputRow {
+    Arrived arrived;
+    TcpSocket* socket = nullptr;  // nullptr: none
+    rte_mbuf* last = nullptr;     // of the chained payload
+    std::uint16_t id = 0;         // of the last datagram
+    std::uint8_t id_step = 0;
+  };
+
+  // tcp_gro.cpp
+  InputRow& row_for(packet::PacketRef packet);
+  bool begin_input_row(InputRow& row);
+  bool join(packet::Turn& turn, InputRow& row, packet::Packet& packet);
+  void end_input_row(packet::Turn& turn, InputRow& row);
+
   // tcp_input.cpp
+  static bool checksum_good(packet::PacketRef packet);
   bool read(packet::Turn& turn, packet::Packet&& packet, Arrived& out);
   void take(packet::Turn& turn, Arrived& arrived);
+  void hear(packet::Turn& turn, TcpSocket& socket, Arrived& arrived);
   std::uint32_t find(const Flow& flow, std::uint32_t hash);
   void reset(packet::Turn& turn, Arrived& arrived);
   void end(packet::Turn& turn, Arrived& arrived, Drop why);
@@ -222,6 +246,7 @@ class TcpSockets final : public tcp::Host {
                  const tcp::SegmentOut& segment);
 
   // tcp_events.cpp
+  void begin_row(packet::Turn& turn, TcpSocket& socket);
   bool tell_opening(packet::Turn& turn, TcpSocket& socket);
   bool tell_data(packet::Turn& turn, TcpSocket& socket);
   void tell_urgent(TcpSocket& socket);
@@ -242,6 +267,17 @@ class TcpSockets final : public tcp::Host {
   Slab<Listener> listeners_;
   BoundTable<Listener> bound_;
   IntrusiveList<TcpSocket, &TcpSocket::ready> ready_;
+  // As many connections may have a row at a time; each has its place by its address and ports.
+  static constexpr unsigned kInputRows = 8;
+  InputRow input_rows_[kInputRows];
+  std::uint32_t open_rows_ = 0;  // a bit for each that has begun
+  packet::Counter joined_;
+  // Whose requests came last, with what they leave to be done once.
+  struct Row {
+    TcpSocket* socket = nullptr;
+    std::uint32_t consumed = 0;
+    bool sends = false;
+  } row_;
   std::uint32_t first_wait_ = kNone, last_wait_ = kNone;
   struct WaitTimer : time::Timer {
     explicit WaitTimer(TcpSockets& sockets)

@@ -141,7 +141,8 @@ void Connection::establish(packet::Turn& turn) {
 
 // --- The program's calls.
 
-void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, bool more) {
+void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, bool more,
+                        bool later) {
   const bool open =
       !fin_queued_ && (can_send_data() || state_ == State::SynSent || state_ == State::SynReceived);
   if (!open || data.length() == 0) {
@@ -154,7 +155,7 @@ void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, 
     snd_up_ = send_queue_.end();
     urgent_ = true;
   }
-  output(turn);
+  if (!later) output(turn);
 }
 
 std::uint32_t Connection::send_capacity() const {

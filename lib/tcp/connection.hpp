@@ -72,6 +72,12 @@ class Connection : private time::Timer {
   // another one of this burst follows, or `output` does; what need not go at once waits for it
   // (MUST-58, 59).
   void input(packet::Turn& turn, Segment&& segment, bool more = false);
+  // Whether segments from `seq` on may be given to `input` as one: nothing is to be said of each
+  // for itself, as it is where data is missing (RFC 5681 4.2).
+  bool takes_row(Seq seq) const {
+    return state_ == State::Established && seq == receive_queue_.next() && !peer_closed_ &&
+           !receive_queue_.has_hole();
+  }
   // Sends what may be sent now: after calls, and when `emit` had said false.
   void output(packet::Turn& turn);
   // ICMP about a segment of ours whose quoted sequence number is `seq` (RFC 5927, 1191, 5461).
@@ -84,8 +90,10 @@ class Connection : private time::Timer {
   // acknowledged. The packet was counted as generated; it is `held` while it stands here, and its
   // Meta is the queue's: reset it on a clone. The caller keeps within `send_space`; the last part
   // is pushed (PSH) unless `more` (MSG_MORE). `urgent`: the last byte is (MSG_OOB). Sends what may
-  // be sent. After FIN or in Closed: the data is dropped by name.
-  void append(packet::Turn& turn, packet::Packet&& data, bool urgent = false, bool more = false);
+  // be sent, unless `output` follows in this turn (`later`): what is appended together leaves
+  // together. After FIN or in Closed: the data is dropped by name.
+  void append(packet::Turn& turn, packet::Packet&& data, bool urgent = false, bool more = false,
+              bool later = false);
   // Bytes that may be appended now; 0 before ESTABLISHED is allowed to grow later (kWritable).
   std::uint32_t send_space() const;
   // What the send buffer holds, in truesize; `send_space` is the part of it that is free.

@@ -53,6 +53,7 @@ class Side final : public Host {
               packet.copy_out(offset, std::as_writable_bytes(std::span(data)).subspan(at, count)));
         });
     EXPECT_EQ(data.size(), segment.payload.length());
+    emitted += data.empty() ? 0 : 1;
     std::size_t at = 0;
     do {
       const std::size_t count = std::min<std::size_t>(data.size() - at, segment.mss);
@@ -86,6 +87,7 @@ class Side final : public Host {
   bool blind = false;  // segments are not looked at but for where the newest ends
   Seq blind_end;
   unsigned refuse = 0, notified = 0, confirmed = 0;
+  unsigned emitted = 0;  // segments with data, before they are cut
 
   // What a program does: reads all at once, writes as much as may be.
   std::uint16_t events = 0;

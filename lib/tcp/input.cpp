@@ -26,12 +26,18 @@ void Connection::end_payload(packet::Turn& turn, Segment& segment) {
 }
 
 void Connection::drop_payload(packet::Turn& turn, Segment& segment, Drop why) {
-  if (segment.payload) turn.drop(std::move(segment.payload), why);
+  if (!segment.payload) return;
+  // Those that were joined to it counted as delivered.
+  if (segment.count > 1) {
+    turn.ledger.delivered.subtract(segment.count - 1u);
+    turn.ledger.count_drop(packet::reason_of(why), segment.count - 1u);
+  }
+  turn.drop(std::move(segment.payload), why);
 }
 
 void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
-  ++segments_in_;
-  if (segment.payload_length != 0) ++data_segments_in_;
+  segments_in_ += segment.count;
+  if (segment.payload_length != 0) data_segments_in_ += segment.count;
   constexpr std::uint8_t kSynFin = flag::kSyn | flag::kFin, kSynRst = flag::kSyn | flag::kRst;
   if (state_ == State::Closed) {
     drop_payload(turn, segment, Drop::Closed);

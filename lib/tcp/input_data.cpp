@@ -124,8 +124,8 @@ bool Connection::make_room(packet::Turn& turn, const Segment& segment) {
 }
 
 void Connection::note_arrival(packet::Turn& turn, const Segment& segment) {
-  ack_.on_data(turn.now, segment.payload_length, receive_buffer_.last_window(), own_mss_,
-               recovery_.rto());
+  const std::uint32_t size = segment.count > 1 ? segment.size : segment.payload_length;
+  ack_.on_data(turn.now, size, receive_buffer_.last_window(), own_mss_, recovery_.rto());
   last_data_ms_ = milliseconds(turn.now);
 }
 

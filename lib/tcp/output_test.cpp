@@ -300,6 +300,30 @@ TEST_F(Output, EcnEchoesCongestionUntilTheSenderSlowsDown) {
   EXPECT_FALSE(next().head.flags & flag::kEce);
 }
 
+TEST_F(Output, WhatIsAppendedTogetherLeavesTogether) {
+  established();
+  {
+    packet::Turn now = turn();
+    for (unsigned i = 0; i < 3; ++i) {
+      tcp().append(now, program_data(now, side_.written, 1000), false, i < 2, true);
+      side_.written += 1000;
+    }
+  }
+  expect_nothing();
+  packet::Turn now = turn();
+  tcp().output(now);
+  EXPECT_EQ(side_.emitted, 1u);
+  const std::uint32_t mss = tcp().mss();
+  for (std::uint32_t at = 0; at < 3000; at += mss) {
+    const bool last = at + mss >= 3000;
+    const Wire wire = next();
+    EXPECT_EQ(wire.head.seq, Seq(kLocal) + at);
+    EXPECT_EQ(wire.data.size(), last ? 3000 - at : mss);
+    EXPECT_EQ((wire.head.flags & flag::kPsh) != 0, last);
+  }
+  expect_nothing();
+}
+
 // More than the sequence space, so that every number comes again, the initial one too.
 TEST_F(Output, AStreamOfMoreThanFourGibibytesGoesOn) {
   side_.options.send_buffer = 1u << 20;

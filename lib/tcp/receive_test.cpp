@@ -334,5 +334,28 @@ TEST_F(Receive, TheNewestUrgentPointerCountsAndOldOnesDoNot) {
   EXPECT_FALSE(tcp().urgent_offset());
 }
 
+// Its host has counted those that were joined as delivered.
+TEST_F(Receive, ARowWithoutRoomIsDroppedSegmentBySegment) {
+  established();
+  in({.seq = 0, .bytes = 1000});
+  side_.engine.memory.limit = 1;
+  Wire wire;
+  wire.head.flags = flag::kAck;
+  wire.head.seq = Seq(kPeer) + 1000u;
+  wire.head.ack = Seq(kLocal);
+  wire.head.window = 65535;
+  for (unsigned i = 0; i < 1500; ++i)
+    wire.data.push_back(pattern(1000 + i));
+  ledger_.received.add(2);
+  ledger_.delivered.add(2);
+  Segment row = arrived(wire);
+  row.count = 3;
+  row.size = 500;
+  packet::Turn now = turn();
+  tcp().input(now, std::move(row));
+  EXPECT_EQ(drops(Drop::ReceiveMemory), 3u);
+  EXPECT_EQ(read(), 1000u);
+}
+
 }  // namespace
 }  // namespace linnet::tcp::tests

@@ -31,6 +31,10 @@ struct Segment {
   SegmentOptions options;
   packet::Packet payload{};  // owned; may be empty bytes. Who consumes the segment ends the packet
   std::uint32_t payload_length = 0;
+  // More than one: consecutive segments of one burst that differ in nothing else, their payload
+  // chained (Linux: GRO's gso_segs), each of `size` bytes but for a shorter last one.
+  std::uint16_t count = 1;
+  std::uint16_t size = 0;
 
   bool has(std::uint8_t bits) const { return (flags & bits) == bits; }
   // SEG.LEN: what it takes of sequence space.

@@ -358,6 +358,146 @@ SCENARIO("A SYN flood does not keep others out", "[T11][T12][RFC4987]") {
   }
 }
 
+// A connection from a station to the server's port 80, the station's side by hand.
+class HandMade {
+ public:
+  HandMade(PairLab& lab, Program& program)
+      : lab_(lab), program_(program), listener_(program.listen("0.0.0.0", 80)) {
+    lab_.run_for(ms(1));
+    lab_.start();
+    send({.seq = 999, .flags = 2}, 0);
+    lab_.run_for(ms(1));
+    for (const Seen& seen : lab_.station.seen) {
+      if (seen.ip && seen.ip->protocol == 6) ack_ = parse_tcp(*seen.ip)->seq + 1;
+    }
+    send(segment(0), 0);
+    lab_.run_for(ms(1));
+    REQUIRE(listener_.accepted.size() == 1);
+    lab_.start();
+  }
+  // The segment whose first byte stands at `at` in the stream.
+  TcpFrame segment(std::uint32_t at) const { return {.seq = 1000 + at, .ack = ack_, .flags = 16}; }
+  static Ip header() {
+    return {.source = ip("192.0.2.9"), .destination = ip("192.0.2.2"), .protocol = 6, .id = 7};
+  }
+  Bytes make(const TcpFrame& frame, std::size_t bytes, const Ip& header) const {
+    const Bytes all = pattern(10000);
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(bytes == 0 ? 0 : frame.seq - 1000);
+    const Bytes data(from, from + static_cast<std::ptrdiff_t>(bytes));
+    return header.with(frame.with(data, header.source, header.destination));
+  }
+  void send(const TcpFrame& frame, std::size_t bytes, const Ip& header = HandMade::header()) {
+    lab_.station.send(mac(2), make(frame, bytes, header));
+  }
+  // How many segments joined others since the last call.
+  std::uint64_t joined() {
+    lab_.run_for(ms(1));
+    std::uint64_t sum = 0;
+    for (unsigned i = 0; i < modes().lanes; ++i)
+      sum += lab_.server.lane(i).sockets.tcp().joined();
+    return sum - std::exchange(before_, sum);
+  }
+  bool read(std::size_t bytes) {
+    const Bytes all = pattern(10000);
+    return program_.at(listener_.accepted[0]).read ==
+           Bytes(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(bytes));
+  }
+
+ private:
+  PairLab& lab_;
+  Program& program_;
+  Program::Socket& listener_;
+  std::uint32_t ack_ = 0;
+  std::uint64_t before_ = 0;
+};
+
+SCENARIO("Segments in a row of one burst go to their connection as one", "[S13.1]") {
+  PairLab lab;
+  Program program(lab.server);
+  HandMade peer(lab, program);
+  const auto header = [](std::uint16_t id) {
+    Ip ip = HandMade::header();
+    ip.id = id;
+    return ip;
+  };
+  const std::uint64_t one = modes().lanes == 1 ? 1 : 0;  // several lanes: packets may part
+  GIVEN("four of which the last is shorter") {
+    for (std::uint16_t i = 0; i < 4; ++i)
+      peer.send(peer.segment(i * 1000u), i < 3 ? 1000 : 700, header(i));
+    const std::uint64_t joined = peer.joined();
+    if (one != 0) CHECK(joined == 3);
+    CHECK(peer.read(3700));
+    CHECK(lab.server.drops().empty());
+  }
+  GIVEN("a second one that differs") {
+    TcpFrame second = peer.segment(1000);
+    Ip ip = header(8);
+    std::size_t bytes = 1000;
+    bool good = true, joins = false;
+    WHEN("in nothing") joins = true;
+    WHEN("by PSH") second.flags = 24, joins = true;
+    WHEN("by being shorter") bytes = 1, joins = true;
+    WHEN("by being longer") bytes = 1001;
+    WHEN("by its window") second.window = 60000;
+    WHEN("by what it acknowledges")-- second.ack;
+    WHEN("by options") second.options = Bytes(4, 1);
+    WHEN("by URG") second.flags = 48;
+    WHEN("by CWR") second.flags = 144;
+    WHEN("by its TTL") ip.ttl = 63;
+    WHEN("by its TOS") ip.tos = 3;
+    WHEN("by DF") ip.dont_fragment = true;
+    WHEN("by an ID that does not count on") ip.id = 7;
+    WHEN("by options of IP") ip.options = Bytes(4, 1);
+    WHEN("by a hole before it") second.seq += 1, good = false;
+    peer.send(peer.segment(0), 1000);
+    peer.send(second, bytes, ip);
+    const std::uint64_t joined = peer.joined();
+    if (one != 0) CHECK(joined == (joins ? 1 : 0));
+    CHECK(peer.read(good ? 1000 + bytes : 1000));
+  }
+  GIVEN("a second one with a wrong checksum") {
+    peer.send(peer.segment(0), 1000);
+    Bytes wrong = peer.make(peer.segment(1000), 1000, header(8));
+    wrong.back() ^= 1;
+    lab.station.send(mac(2), wrong);
+    CHECK(peer.joined() == 0);
+    CHECK(lab.server.drops() == Drops{{"socket.TcpBadChecksum", 1}});
+    CHECK(peer.read(1000));
+  }
+  GIVEN("a first one that is pushed") {
+    TcpFrame first = peer.segment(0);
+    first.flags = 24;
+    peer.send(first, 1000);
+    peer.send(peer.segment(1000), 1000, header(8));
+    CHECK(peer.joined() == 0);
+    CHECK(peer.read(2000));
+  }
+  GIVEN("IDs that stand still where nothing may be fragmented") {
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      Ip ip = header(0);
+      ip.dont_fragment = true;
+      peer.send(peer.segment(i * 1000), 1000, ip);
+    }
+    const std::uint64_t joined = peer.joined();
+    if (one != 0) CHECK(joined == 2);
+    CHECK(peer.read(3000));
+  }
+  GIVEN("a hole: each segment behind it is answered for itself") {
+    for (std::uint32_t i = 1; i < 4; ++i)
+      peer.send(peer.segment(i * 1000), 1000, header(static_cast<std::uint16_t>(i)));
+    CHECK(peer.joined() == 0);
+    CHECK(lab.station.seen.size() == 3);
+  }
+  GIVEN("a row that comes twice: each of its segments is dropped by name") {
+    for (int round = 0; round < 2; ++round) {
+      for (std::uint16_t i = 0; i < 3; ++i)
+        peer.send(peer.segment(i * 1000u), 1000, header(i));
+      peer.joined();
+    }
+    CHECK(lab.server.drops() == Drops{{"tcp.Duplicate", 1}, {"tcp.NotAcceptable", 2}});
+  }
+}
+
 SCENARIO("A program that is stuck loses nothing of its streams", "[S14.1]") {
   PairLab lab;
   Program left(lab.client), right(lab.server, {16, 16});
