@@ -36,16 +36,19 @@ struct SettingNumber {
 struct SettingValue {
   std::vector<std::uint32_t> numbers;
   const tcp::CongestionControl* control = nullptr;
+  std::optional<tcp::FastOpenKeySet> keys{};
 };
 
-// One number, several that Linux keeps in one line, or the name of a congestion control.
+// One number, several that Linux keeps in one line, the name of a congestion control, or keys.
 struct Setting {
   std::string_view name;
   std::vector<SettingNumber> numbers;
   bool ascending = false;  // none may be less than the one before
   std::atomic<const tcp::CongestionControl*>* control = nullptr;
 
-  bool read_only() const { return numbers.empty() && control == nullptr; }
+  tcp::FastOpenKeys* keys = nullptr;
+
+  bool read_only() const { return numbers.empty() && control == nullptr && keys == nullptr; }
   // As Linux prints it: numbers parted by tabs.
   std::string text() const;
   // What may be written, for error messages.

@@ -2,6 +2,9 @@
 // Names, units and bounds are those of the kernel's Documentation/networking/ip-sysctl.rst; where a
 // setting has two names with different units both are here.
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
 
 #include "control/grammar.hpp"
 #include "control/sysctl.hpp"
@@ -100,6 +103,7 @@ constexpr TcpBounds kTcpBounds[] = {
     {"net.ipv4.tcp_base_mss", 48, 65535},
     {"net.ipv4.tcp_early_retrans", 0, 4},
     {"net.ipv4.tcp_ecn", 0, 2},
+    {"net.ipv4.tcp_fastopen", 0, 0x7ff},
     {"net.ipv4.tcp_max_reordering", 1, 65535},
     {"net.ipv4.tcp_min_snd_mss", 48, 65535},
     {"net.ipv4.tcp_mtu_probe_floor", 48, 65535},
@@ -177,12 +181,51 @@ void add_tcp(std::vector<Setting>& out, tcp::Settings& tcp) {
   }
   out.push_back({"net.ipv4.tcp_congestion_control", {}, false, &tcp.congestion_control});
   out.push_back({"net.ipv4.tcp_available_congestion_control", {}});
+  out.push_back({"net.ipv4.tcp_fastopen_key", {}, false, nullptr, &tcp.fast_open_keys});
+}
+
+// A key as Linux writes it: four words of 32 bits in hexadecimal, parted by dashes.
+std::string text_of(const SipKey& key) {
+  std::array<char, 36> out;
+  const auto low = [](std::uint64_t half) { return static_cast<unsigned>(half); };
+  std::snprintf(out.data(), out.size(), "%08x-%08x-%08x-%08x", low(key.k0), low(key.k0 >> 32),
+                low(key.k1), low(key.k1 >> 32));
+  return out.data();
+}
+
+std::optional<SipKey> read_key(std::string_view text) {
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = text.substr(0, text.find('-'));
+    if (word.empty() || word.size() > 8 || (word.size() == text.size()) != (i == 3))
+      return std::nullopt;
+    const auto end = std::from_chars(word.data(), word.data() + word.size(), words[i], 16);
+    if (end.ec != std::errc() || end.ptr != word.data() + word.size()) return std::nullopt;
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+  const auto wide = [&](std::size_t i) { return std::uint64_t{words[i + 1]} << 32 | words[i]; };
+  return SipKey{wide(0), wide(2)};
+}
+
+// "KEY" or "KEY,BACKUP".
+std::optional<tcp::FastOpenKeySet> read_keys(std::string_view text) {
+  const auto comma = text.find(',');
+  const auto primary = read_key(text.substr(0, comma));
+  if (!primary) return std::nullopt;
+  if (comma == std::string_view::npos) return tcp::FastOpenKeySet{*primary, {}, false};
+  const auto backup = read_key(text.substr(comma + 1));
+  if (!backup) return std::nullopt;
+  return tcp::FastOpenKeySet{*primary, *backup, true};
 }
 
 }  // namespace
 
 std::string Setting::text() const {
   if (control != nullptr) return std::string(name_of(control->load(std::memory_order_relaxed)));
+  if (keys != nullptr) {
+    const tcp::FastOpenKeySet set = keys->load();
+    return text_of(set.primary) + (set.has_backup ? "," + text_of(set.backup) : "");
+  }
   if (read_only()) return std::string(tcp::available_congestion_controls());
   std::string out;
   for (const SettingNumber& number : numbers)
@@ -192,6 +235,7 @@ std::string Setting::text() const {
 
 std::string Setting::expected() const {
   if (control != nullptr) return std::string(tcp::available_congestion_controls());
+  if (keys != nullptr) return "a key, or two with a comma: XXXXXXXX-XXXXXXXX-XXXXXXXX-XXXXXXXX";
   std::string out;
   for (const SettingNumber& number : numbers)
     out += (out.empty() ? "" : ", then ") + std::to_string(number.least) + " to " +
@@ -205,6 +249,10 @@ std::optional<SettingValue> Setting::read(std::string_view text) const {
     out.control = tcp::find_congestion_control(text);
     return out.control != nullptr ? std::optional(out) : std::nullopt;
   }
+  if (keys != nullptr) {
+    out.keys = read_keys(text);
+    return out.keys ? std::optional(out) : std::nullopt;
+  }
   auto given = read_numbers(text);
   if (!given || read_only() || given->size() != numbers.size()) return std::nullopt;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -217,6 +265,7 @@ std::optional<SettingValue> Setting::read(std::string_view text) const {
 
 void Setting::write(const SettingValue& value) const {
   if (control != nullptr) return control->store(value.control, std::memory_order_relaxed);
+  if (keys != nullptr) return keys->store(*value.keys);
   // Who reads meanwhile never meets a range whose end is below its start.
   const bool upwards = ascending && value.numbers.front() > numbers.back().get();
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -63,6 +63,9 @@ constexpr Row kRows[] = {
     number(IPPROTO_TCP, TCP_WINDOW_CLAMP, Row::kStream, 0, kLeast, kMost),
     number(IPPROTO_TCP, TCP_USER_TIMEOUT, Row::kStream, 0, 0, kMost),
     number(IPPROTO_TCP, TCP_NOTSENT_LOWAT, Row::kStream, 0, kLeast, kMost),
+    number(IPPROTO_TCP, TCP_FASTOPEN, Row::kStream, 0, 0, kMost),
+    number(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, Row::kStream, 0, 0, 1, false),
+    number(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, Row::kStream, 0, 0, 1),
 
     flag(IPPROTO_UDP, UDP_CORK, Row::kDatagram, false),
 };

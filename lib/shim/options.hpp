@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "tcp/fast_open.hpp"
 #include "time/instant.hpp"
 
 namespace linnet::shim {
@@ -53,6 +55,7 @@ class OptionValues {
   int device = -1;                             // SO_BINDTODEVICE: index
   int congestion = 0;                          // socket::Congestion; 0: the default
   std::uint64_t max_pacing_rate = UINT64_MAX;  // bytes a second; this one: not set
+  std::shared_ptr<const tcp::FastOpenKeySet> fast_open_keys{};  // TCP_FASTOPEN_KEY; empty: not set
 
   // What every look at a socket asks for.
   int low_water() const { return low_water_; }             // SO_RCVLOWAT, at least 1

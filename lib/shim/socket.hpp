@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <functional>
 #include <optional>
 #include <span>
@@ -107,6 +108,13 @@ class Socket : public File {
   virtual void each_handle(const std::function<void(unsigned, Handle)>& tell) const = 0;
   // Options that more than the table knows: -ENOPROTOOPT where this kind of socket has none such.
   virtual int get_special(int level, int name, void* value, socklen_t* length);
+  // Whether the socket's state lets a number of the table be set, and what it becomes. 0 or -errno.
+  virtual int judge_option(const OptionRow& /*row*/, int& /*number*/) const { return 0; }
+  // Options that more than the table knows, as `get_special`.
+  virtual int set_special(std::unique_lock<Mutex>& /*lock*/, int /*level*/, int /*name*/,
+                          const void* /*value*/, socklen_t /*length*/) {
+    return -ENOPROTOOPT;
+  }
   virtual void refresh() = 0;  // readiness after a change
 
   const socket::Kind socket_kind_;

@@ -208,6 +208,8 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     if (const int bad = read_rate(value, length, options_.max_pacing_rate); bad != 0) return bad;
     return travel(level, name, static_cast<std::int64_t>(options_.max_pacing_rate));
   }
+  if (const int special = set_special(lock, level, name, value, length); special != -ENOPROTOOPT)
+    return special;
   const bool own_level = level == SOL_SOCKET || (level == IPPROTO_TCP && protocol_ == IPPROTO_TCP);
   if (own_level && length < sizeof(int)) return -EINVAL;
   const bool needs_a_byte = name == IP_FREEBIND || name == IP_MULTICAST_TTL;
@@ -230,6 +232,7 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     return travel(level, name, asked);
   }
   if (const int bad = adjust(*row, number); bad != 0) return bad;
+  if (const int bad = judge_option(*row, number); bad != 0) return bad;
   options_.set(*row, number);
   const bool shares = level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT);
   if (shares && ticket_ != 0) {

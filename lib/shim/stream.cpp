@@ -30,7 +30,7 @@ Stream::Stream(std::shared_ptr<Program> program)
 std::uint32_t Stream::mask() const {
   if (state_ == State::Listen) return accepted_.empty() ? 0u : kIn;
   std::uint32_t out = error_ != 0 ? POLLERR : 0u;
-  if (state_ == State::SynSent) return out;
+  if (state_ == State::SynSent) return deferred_ ? out | kOut : out;
   if (state_ == State::Close || (shutdown_ == (kReceiveShut | kSendShut))) out |= POLLHUP;
   if ((shutdown_ & kReceiveShut) != 0 || end_) out |= kIn | POLLRDHUP;
   if (state_ == State::Close && attempt_ == Attempt::Connected) out |= kIn | POLLRDHUP;
@@ -53,8 +53,23 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
   if (address->sa_family == AF_UNSPEC) return disconnect(lock);
   const bool may_block = !nonblocking();
   if (attempt_ == Attempt::Connected) return -EISCONN;
+  if (deferred_) return -EISCONN;
   if (attempt_ == Attempt::Connecting) return finish_connect(lock, -EALREADY, may_block);
   if (state_ != State::Close) return -EISCONN;
+  if (const int bad = aim(address, length); bad != 0) return bad;
+  if (options_.get(IPPROTO_TCP, TCP_FASTOPEN_CONNECT) == 0) {
+    start_connect(lock);
+  } else {
+    start_connect(lock, socket::message_flag::kFastOpen | socket::message_flag::kDefer);
+    program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
+    if (deferred_) return 0;
+  }
+  // Linux does not wait for what the loopback device does within the call either.
+  return may_block ? finish_connect(lock, -EINPROGRESS, true) : -EINPROGRESS;
+}
+
+// Where a connection is to lead. 0 or -errno.
+int Stream::aim(const sockaddr* address, socklen_t length) {
   Endpoint peer;
   if (const int bad = parse_name(address, length, peer); bad != 0) return bad;
   // Linux: ip_route_connect takes the any address for the host itself.
@@ -68,22 +83,24 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
   }
   peer_ = peer;
   error_ = 0;
-  start_connect(lock);
-  // Linux does not wait for what the loopback device does within the call either.
-  return may_block ? finish_connect(lock, -EINPROGRESS, true) : -EINPROGRESS;
+  return 0;
 }
 
-void Stream::start_connect(Lock& lock) {
+void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferRef& buffer) {
   state_ = State::SynSent;
   attempt_ = Attempt::Connecting;
-  end_ = false;
+  end_ = deferred_ = false;
   shutdown_ = 0;
   opening_ = 1;
+  in_syn_ = 0;
   credit_ = granted_ = 0;
   lane_ = number_ % program().lanes();
   publish(mask(), 0);
   std::vector<Message> requests = option_messages();
-  requests.push_back(message(RequestKind::Connect));
+  Message connect = message(RequestKind::Connect);
+  connect.flags = flags;
+  connect.buffer = buffer;
+  requests.push_back(connect);
   const unsigned lane = lane_;
   lock.unlock();
   program().request(lane, requests);
@@ -134,7 +151,7 @@ int Stream::disconnect(Lock& lock) {
   drop_received();
   if (resets) error_ = ECONNRESET;
   shutdown_ = 0;
-  end_ = urgent_ = false;
+  end_ = urgent_ = deferred_ = false;
   peer_ = {};
   if (!port_given_) release_port();
   forget_local();
@@ -174,6 +191,7 @@ int Stream::listen(int backlog) {
     return -error;
   }
   publish(mask(), 0);
+  if (options_.get(IPPROTO_TCP, TCP_FASTOPEN) != 0 || options_.fast_open_keys) tell_fast_open(lock);
   return 0;
 }
 
@@ -332,6 +350,7 @@ void Stream::opened(unsigned lane, const Message& event) {
   } else if (wanted && state_ == State::SynSent && !handle_) {
     lane_ = lane;
     handle_ = event.handle;
+    in_syn_ = static_cast<std::uint16_t>(event.value);
     name_local(event.local);
   } else {
     discard(lane, event.handle);
@@ -378,6 +397,10 @@ void Stream::refused(int error) {
   }
   if (opening_ == 0) return;
   --opening_;
+  if (error == EINPROGRESS && state_ == State::SynSent) {
+    deferred_ = true;
+    return happened(kOut);
+  }
   if (state_ != State::Listen) return failed(error);
   error_ = error;
   publish(mask(), POLLERR);

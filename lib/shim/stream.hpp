@@ -30,6 +30,9 @@ class Stream final : public Socket {
   bool listening() const override { return state_ == State::Listen; }
   void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
   int get_special(int level, int name, void* value, socklen_t* length) override;
+  int judge_option(const OptionRow& row, int& number) const override;
+  int set_special(std::unique_lock<Mutex>& lock, int level, int name, const void* value,
+                  socklen_t length) override;
   void refresh() override { publish(mask(), 0); }
 
  private:
@@ -57,7 +60,11 @@ class Stream final : public Socket {
   bool readable() const;
   bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
   bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
-  void start_connect(Lock& lock);
+  int aim(const sockaddr* address, socklen_t length);
+  void start_connect(Lock& lock, std::uint8_t flags = 0, const socket::BufferRef& buffer = {});
+  ssize_t send_with_syn(Lock& lock, const SendCall& call, bool may_block);
+  std::vector<Message> fast_open_messages() const;
+  void tell_fast_open(Lock& lock);
   int finish_connect(Lock& lock, int busy, bool may_block);
   int disconnect(Lock& lock);
   // A connection that a lane has accepted for a listener with these options.
@@ -91,6 +98,7 @@ class Stream final : public Socket {
   void forget_local();
   std::optional<Message> ask(Lock& lock, socket::QueryKind what);
   int tcp_info(void* value, socklen_t* length);
+  int fast_open_key(void* value, socklen_t* length);
   void close_listener(Lock& lock);
 
   State state_ = State::Close;
@@ -102,6 +110,8 @@ class Stream final : public Socket {
   Handle handle_{};                  // of a connection
   unsigned opening_ = 0;             // Opened that are to come
   unsigned cancelled_ = 0;           // such as nobody wants any more
+  bool deferred_ = false;            // connect waits for data to send (TCP_FASTOPEN_CONNECT)
+  std::uint16_t in_syn_ = 0;         // bytes that the SYN took
   bool left_ = false;                // the number is given away
   std::vector<LaneHandle> listens_;  // of a listener
   std::vector<LaneHandle> closing_;  // not ours any more; their Closed is to come

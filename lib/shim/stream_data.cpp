@@ -100,8 +100,14 @@ ssize_t Stream::send(const SendCall& call) {
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   Lock lock(mutex_);
   const time::Instant until = deadline(options_.send_timeout);
-  if (const int bad = wait_until_connected(lock, until, may_block); bad != 0) return bad;
   std::size_t sent = 0;
+  if (deferred_ || (call.flags & MSG_FASTOPEN) != 0) [[unlikely]] {
+    const ssize_t first = send_with_syn(lock, call, may_block);
+    if (first < 0 || state_ == State::SynSent) return first;
+    sent = static_cast<std::size_t>(first);
+    if (sent > 0 && sent == call.bytes) return first;
+  }
+  if (const int bad = wait_until_connected(lock, until, may_block); bad != 0) return bad;
   while (true) {
     if (error_ != 0 || state_ != State::Established || (shutdown_ & kSendShut) != 0)
       return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(call.flags);
@@ -366,6 +372,7 @@ int Stream::query(unsigned long request, int& answer) {
 int Stream::get_special(int level, int name, void* value, socklen_t* length) {
   if (level == IPPROTO_TCP && name == TCP_INFO) return tcp_info(value, length);
   if (level == IPPROTO_IP && name == IP_MTU) return -ENOTCONN;
+  if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return fast_open_key(value, length);
   return Socket::get_special(level, name, value, length);
 }
 

@@ -36,6 +36,12 @@ class Handles {
                       slot.socket->session == &session;
     return good ? slot.socket : nullptr;
   }
+  // Of a handle that the lane kept for itself.
+  Socket* find(Handle handle) const {
+    if (handle.slot >= chunks_.size() * kChunk) return nullptr;
+    const Slot& slot = at(handle.slot);
+    return slot.generation == handle.generation ? slot.socket : nullptr;
+  }
   std::size_t memory_bytes() const { return chunks_.size() * kChunk * sizeof(Slot); }
 
  private:

@@ -270,8 +270,7 @@ void LaneSockets::carry_out(Turn& turn, Listener& listener, const Message& reque
     case RequestKind::Listen:
       return tcp_.listen(turn, *listener.session, request);
     case RequestKind::SetOption:
-      listener.options.set(request.option, request.value);
-      return;
+      return tcp_.set_option(listener, request.option, request.value);
     case RequestKind::Shutdown:
     case RequestKind::Close:
       return close(turn, listener);

@@ -50,7 +50,10 @@ enum class RequestKind : std::uint8_t {
   Listen,     // to every lane: local, cookie, value = backlog -> Opened; again: a new backlog
   Connect,    // to any lane: local (address any: by route; port 0: ephemeral), peer -> Opened from
               // the lane that owns the flow, then Connected or Failed. Options before Opened:
-              // SetOption with handle 0 and `program`, sent to the same lane before Connect
+              // SetOption with handle 0 and `program`, sent to the same lane before Connect.
+              // kFastOpen: by RFC 7413; buffer: what the SYN may carry, Opened's value says how
+              // much of its front it took; kDefer: where the SYN could carry data nothing is done
+              // -> Failed EINPROGRESS
   SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
               // dissolves -> Connected or Failed
   Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
@@ -89,7 +92,7 @@ enum class EventKind : std::uint8_t {
 
 namespace message_flag {
 inline constexpr std::uint8_t kMore = 1, kUrgent = 2, kAbort = 4, kPushLater = 8, kTruncated = 16,
-                              kOutOfBand = 32;
+                              kOutOfBand = 32, kFastOpen = 64, kDefer = 128;
 }
 
 // What goes along with a datagram, in Message.option.

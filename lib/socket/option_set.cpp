@@ -145,6 +145,9 @@ int set_tcp(OptionSet& set, std::uint32_t option, std::int64_t value) {
                         : assign(tcp.max_segment, value, 88, 32767);
     case name::kWindowClamp:
       return assign(tcp.window_clamp, value, 0, kLargestBuffer);
+    case name::kFastOpenNoCookie:
+      set.fast_open_no_cookie = value != 0;
+      return 0;
     case name::kNotSentLowWater:
       tcp.notsent_lowat = static_cast<std::uint32_t>(value);
       return 0;

@@ -54,7 +54,13 @@ inline constexpr std::uint32_t kNoDelay = option(level::kTcp, 1),
                                kWindowClamp = option(level::kTcp, 10),
                                kQuickAck = option(level::kTcp, 12),
                                kCongestion = option(level::kTcp, 13),  // number, enum Congestion
-    kUserTimeout = option(level::kTcp, 18), kNotSentLowWater = option(level::kTcp, 25);
+    kUserTimeout = option(level::kTcp, 18), kFastOpen = option(level::kTcp, 23),
+                               kNotSentLowWater = option(level::kTcp, 25),
+                               kFastOpenNoCookie = option(level::kTcp, 34);
+// kFastOpen and kFastOpenKey are told to listeners that stand. TCP_FASTOPEN_KEY travels in words of
+// 8 bytes: each is told with `kFastOpenKey` + its number << 8, the last, number 4, says how many
+// keys there are.
+inline constexpr std::uint32_t kFastOpenKey = option(level::kTcp, 33);
 // SOL_RAW: the ICMP types that a raw ICMP socket does not want, a bit each.
 inline constexpr std::uint32_t kIcmpFilter = option(level::kRaw, 1);
 }  // namespace name

@@ -31,6 +31,7 @@ struct OptionSet {
   bool no_check : 1 = false;
   bool receive_error : 1 = false;
   bool header_included : 1 = false;
+  bool fast_open_no_cookie : 1 = false;  // TCP_FASTOPEN_NO_COOKIE
 
   // 0 or an errno: ENOPROTOOPT for an option that no lane knows, EINVAL for a value out of range.
   int set(std::uint32_t option, std::uint64_t value);

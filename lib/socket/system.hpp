@@ -64,7 +64,9 @@ class System {
         timestamp_key(random.sip_key()),
         cookie_key(random.sip_key()),
         port_key(random.sip_key()),
-        hand_over(lanes, kPacketRing, kMessageRing) {}
+        hand_over(lanes, kPacketRing, kMessageRing) {
+    tcp_settings.fast_open_keys.store({random.sip_key(), {}, false});
+  }
 };
 
 }  // namespace linnet::socket

@@ -80,7 +80,13 @@ void TcpSockets::connect(Turn& turn, LaneSession& session, const Message& reques
     }
   }
   if (error == 0) error = start(turn, session, request, options, flow, way);
-  if (error == 0) return;
+  if (error != 0) refuse_connect(session, request, error);
+}
+
+// What the SYN was to carry goes with it.
+void TcpSockets::refuse_connect(LaneSession& session, const Message& request, int error) {
+  if (request.buffer.index != BufferRef::kNone)
+    context_.system.buffers.free_returned(session.number, request.buffer.index);
   Message answer;
   answer.kind = static_cast<std::uint8_t>(EventKind::Failed);
   answer.program = request.program;
@@ -96,6 +102,11 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
     if (const int error = choose_port(turn, flow, hash)) return error;
   } else if (!flow_is_free(turn, flow, hash)) {
     return EADDRNOTAVAIL;
+  }
+  const std::uint8_t kDeferring = message_flag::kFastOpen | message_flag::kDefer;
+  if ((request.flags & kDeferring) == kDeferring) {
+    bool proves_path = false;
+    if (attempt_for(turn, flow, options, proves_path).carries_data) return EINPROGRESS;
   }
   // Beyond what an earlier connection of the flow sent (RFC 6191), else keyed.
   tcp::Seq initial = tcp::initial_sequence(context_.system.initial_key, bytes_of(flow), turn.now);
@@ -116,12 +127,20 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
   socket.device = way.device;
   context_.enlist(socket, session, request.program);
   context_.system.ports.connection_began(context_.lane, flow.local_port);
+  const std::uint32_t stamp = tcp::timestamp_offset(context_.system.timestamp_key, bytes_of(flow));
   Message opened = Context::event(EventKind::Opened, socket);
   opened.local = {flow.local, flow.local_port, packet::kNoDevice};
   opened.peer = {flow.peer, flow.peer_port, packet::kNoDevice};
+  if ((request.flags & message_flag::kFastOpen) == 0) {
+    context_.programs.tell(session, opened);
+    socket.connection.connect(turn, initial, stamp, way.mtu);
+    return 0;
+  }
+  packet::Packet data = context_.system.buffers.take_over(session.number, request.buffer);
+  if (data) turn.ledger.generated.add();
+  const tcp::FastOpenAttempt attempt = attempt_for(turn, flow, options, socket.proves_path);
+  opened.value = socket.connection.connect(turn, initial, stamp, way.mtu, attempt, std::move(data));
   context_.programs.tell(session, opened);
-  socket.connection.connect(
-      turn, initial, tcp::timestamp_offset(context_.system.timestamp_key, bytes_of(flow)), way.mtu);
   return 0;
 }
 

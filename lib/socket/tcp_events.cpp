@@ -164,6 +164,7 @@ void TcpSockets::service(Turn& turn, TcpSocket& socket) {
     socket.connection.path_mtu(turn, socket.lowered_at, mtu);
   }
   socket.events |= socket.connection.take_events();
+  if (socket.early) leave_early(turn, socket);
   if (socket.session != nullptr &&
       !(tell_opening(turn, socket) && tell_data(turn, socket) && tell_end(turn, socket)))
     return;

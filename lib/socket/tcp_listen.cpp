@@ -152,6 +152,8 @@ void TcpSockets::take_syn(Turn& turn, Listener& listener, Arrived& arrived,
       initial ? *initial
               : tcp::initial_sequence(context_.system.initial_key, bytes_of(flow), turn.now);
   const std::uint32_t stamp = tcp::timestamp_offset(context_.system.timestamp_key, bytes_of(flow));
+  std::optional<tcp::FastOpenCookie> cookie;
+  if (try_fast_open(turn, listener, arrived, ours, cookie)) return;
   const std::uint32_t number =
       half_open_.make(*this, flow, arrived.hash, listener,
                       tcp::HalfOpen(arrived.segment, options, ours, stamp, turn.now));
@@ -165,7 +167,9 @@ void TcpSockets::take_syn(Turn& turn, Listener& listener, Arrived& arrived,
   entry.session = listener.session->number;
   entry.device = arrived.device;
   ++listener.half_open;
-  send_bare(turn, flow, listener.options, entry.state.syn_ack(turn.now));
+  tcp::SegmentOut syn_ack = entry.state.syn_ack(turn.now);
+  if (cookie) cookie->put(syn_ack.options);
+  send_bare(turn, flow, listener.options, syn_ack);
   context_.wheel.arm(entry, entry.state.deadline());
   end(turn, arrived, Drop::TcpHalfOpen);
 }
@@ -236,8 +240,19 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
     counters_.add(Count::ListenOverflows);
     return false;
   }
+  TcpSocket* const socket = place(listener, arrived, from);
+  if (socket == nullptr) return false;
+  const ip::OutputRoute way =
+      context_.output.route_for(request_for(socket->flow, socket->options, tcp::Ecn::NotCapable));
+  socket->connection.accept(turn, handshake, way.reachable ? way.mtu : 576);
+  socket->connection.input(turn, std::move(arrived.segment));
+  return true;
+}
+
+// A connection for the listener's queue, in the table; it is to be begun. nullptr: no room.
+TcpSocket* TcpSockets::place(Listener& listener, const Arrived& arrived, HalfOpenEntry* from) {
   const std::uint32_t number = connections_.make(engine_, listener.options);
-  if (number == kNone) return false;
+  if (number == kNone) return nullptr;
   TcpSocket& socket = connections_[number];
   const std::uint32_t value = value_of(Entry::Connection, number);
   const std::uint32_t mine = from != nullptr ? value_of(Entry::HalfOpen, from->number) : 0;
@@ -245,7 +260,7 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
                                       : flows_.insert(arrived.hash, value);
   if (!placed) {
     connections_.destroy(number);
-    return false;
+    return nullptr;
   }
   if (from != nullptr) {
     --listener.half_open;
@@ -263,11 +278,7 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
   context_.enlist(socket, *listener.session, 0);
   socket.backlog_generation = context_.system.ports.enter_backlog(listener.ticket);
   context_.system.ports.connection_began(context_.lane, socket.flow.local_port);
-  const ip::OutputRoute way =
-      context_.output.route_for(request_for(socket.flow, socket.options, tcp::Ecn::NotCapable));
-  socket.connection.accept(turn, handshake, way.reachable ? way.mtu : 576);
-  socket.connection.input(turn, std::move(arrived.segment));
-  return true;
+  return &socket;
 }
 
 }  // namespace linnet::socket

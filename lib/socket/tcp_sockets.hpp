@@ -13,6 +13,7 @@
 #include "socket/drops.hpp"
 #include "socket/survey.hpp"
 #include "tcp/connection.hpp"
+#include "tcp/fast_open.hpp"
 #include "tcp/handshake.hpp"
 #include "tcp/sent_pool.hpp"
 #include "tcp/time_wait.hpp"
@@ -26,7 +27,11 @@ struct Listener : Socket {
   Ticket ticket = 0;
   std::uint32_t backlog = 0;
   std::uint32_t half_open = 0;
+  std::uint32_t fast_open = 0;  // TCP_FASTOPEN: queue length; 0: off
+  bool has_fast_open_keys = false;
   tcp::SynOverflow overflow{};
+  tcp::FastOpenQueue early{};
+  tcp::FastOpenKeySet fast_open_keys{};  // TCP_FASTOPEN_KEY
   ListHook in_group;
   std::uint32_t group = kNoGroup;
 };
@@ -50,6 +55,8 @@ struct TcpSocket : Socket {
   bool heard = false;                        // segments came in this turn
   bool lingering = false;                    // Closed is told when all was acknowledged
   bool confirms = false;                     // an ACK moved on: the neighbour answers
+  bool early = false;                        // counts in its listener's Fast Open queue
+  bool proves_path = false;                  // the first Fast Open after a black hole
   std::uint32_t confirmed_ms = 0;            // when that was last noted
   Ticket ticket = 0;
   std::uint32_t backlog_generation = 0;
@@ -82,6 +89,7 @@ class TcpSockets final : public tcp::Host {
   // `request`: flags and value as in Close. Closed is told by `service`.
   void close(packet::Turn& turn, TcpSocket& socket, const Message& request);
   void close(packet::Turn& turn, Listener& listener);
+  void set_option(Listener& listener, std::uint32_t option, std::uint64_t value);
   // The program is gone.
   void close_orphan(packet::Turn& turn, TcpSocket& socket, bool abort = false);
   void shutdown(packet::Turn& turn, TcpSocket& socket, std::uint64_t how);
@@ -123,6 +131,8 @@ class TcpSockets final : public tcp::Host {
             const tcp::SegmentOut& segment) override;
   void notify(packet::Turn& turn, tcp::Connection& connection) override;
   void confirm(packet::Turn& turn, tcp::Connection& connection) override;
+  void fast_open(packet::Turn& turn, tcp::Connection& connection,
+                 const tcp::FastOpenNews& news) override;
 
  private:
   // What a number in the four-tuple table is.
@@ -214,11 +224,21 @@ class TcpSockets final : public tcp::Host {
                 std::optional<tcp::Seq> initial);
   bool accept(packet::Turn& turn, Listener& listener, Arrived& arrived,
               const tcp::Handshake& handshake, HalfOpenEntry* from);
+  TcpSocket* place(Listener& listener, const Arrived& arrived, HalfOpenEntry* from);
   tcp::PassiveOptions passive_options(const Listener& listener, const Flow& flow) const;
   Listener* listener_of(const HalfOpenEntry& entry);
   void remove(HalfOpenEntry& entry);
   static void half_open_due(time::Timer& timer, time::Instant now, void* context);
   bool backlog_full(const Listener& listener) const;
+
+  // tcp_fast_open.cpp
+  bool try_fast_open(packet::Turn& turn, Listener& listener, Arrived& arrived, tcp::Seq initial,
+                     std::optional<tcp::FastOpenCookie>& answer);
+  bool open_early(packet::Turn& turn, Listener& listener, Arrived& arrived, tcp::Seq initial,
+                  const tcp::FastOpenCookie* answer);
+  void leave_early(packet::Turn& turn, TcpSocket& socket);
+  tcp::FastOpenAttempt attempt_for(packet::Turn& turn, const Flow& flow, const OptionSet& options,
+                                   bool& proves_path);
 
   // tcp_time_wait.cpp
   void enter_time_wait(packet::Turn& turn, TcpSocket& socket);
@@ -232,6 +252,7 @@ class TcpSockets final : public tcp::Host {
   bool flow_is_free(packet::Turn& turn, const Flow& flow, std::uint32_t hash);
   int start(packet::Turn& turn, LaneSession& session, const Message& request,
             const OptionSet& options, Flow flow, const ip::OutputRoute& way);
+  void refuse_connect(LaneSession& session, const Message& request, int error);
 
   // tcp_output.cpp
   ip::SendRequest request_for(const Flow& flow, const OptionSet& options, tcp::Ecn ecn) const;
@@ -260,6 +281,7 @@ class TcpSockets final : public tcp::Host {
   tcp::Counters& counters_;
   tcp::SentPool sent_pool_;
   tcp::Engine engine_;
+  tcp::FastOpenCache fast_open_cache_;
   table::FlowTable flows_;
   Slab<TcpSocket> connections_;
   Slab<HalfOpenEntry, 8> half_open_;

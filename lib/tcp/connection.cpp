@@ -62,8 +62,9 @@ void Connection::begin(std::uint32_t mtu) {
   ack_.start(std::min<std::uint32_t>(own_mss_, 536));
 }
 
-void Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset,
-                         std::uint32_t mtu) {
+// What both ways to send a SYN of ours begin with; the peer's options are not known yet.
+void Connection::prepare_syn(packet::Turn& turn, Seq initial, std::uint32_t ts_offset,
+                             std::uint32_t mtu) {
   LINNET_CHECK(state_ == State::Closed);
   begin(mtu);
   iss_ = snd_una_ = snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = initial;
@@ -72,15 +73,25 @@ void Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offse
   timestamps_ = engine_.settings.tcp_timestamps != 0;
   sack_ok_ = engine_.settings.tcp_sack != 0;
   scaling_ = engine_.settings.tcp_window_scaling != 0;
-  ecn_ = engine_.settings.tcp_ecn == 1;
   peer_mss_ = own_mss_;
   set_mss();
   recovery_.start(initial, mss_, sack_ok_, timestamps_, turn.now, true);
   offered_scale_ = first_offer(engine_.settings, options_, own_mss_).scale;
-  set_state(State::SynSent);
-  engine_.counters.add(Count::ActiveOpens);
   stalled_ms_ = last_heard_ms_ = milliseconds(turn.now);
   stalled_ = true;
+}
+
+void Connection::begin_connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset,
+                               std::uint32_t mtu) {
+  prepare_syn(turn, initial, ts_offset, mtu);
+  ecn_ = engine_.settings.tcp_ecn == 1;
+  set_state(State::SynSent);
+  engine_.counters.add(Count::ActiveOpens);
+}
+
+void Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset,
+                         std::uint32_t mtu) {
+  begin_connect(turn, initial, ts_offset, mtu);
   output(turn);
 }
 
@@ -213,6 +224,7 @@ void Connection::shutdown_send(packet::Turn& turn) {
       return;
     case State::SynReceived:
       fin_queued_ = true;
+      if (early_) output(turn);
       return;
     case State::Established:
     case State::CloseWait:
@@ -307,6 +319,12 @@ void Connection::become_orphan() {
 // Nothing will happen any more; data in order stays for the program unless it is gone.
 void Connection::finish(packet::Turn& turn, int error) {
   if (state_ != State::Closed) {
+    if (fast_open_) {
+      // Linux: tcp_fastopen_active_disable_ofo_check. Of all that was sent only FIN came.
+      const bool only_fin = data_segments_in_ == 0 && fin_known_ && !peer_closed_;
+      if (only_fin) report_fast_open(turn, FastOpenNews::Kind::BlackHole);
+      if (data_segments_in_ != 0) report_fast_open(turn, FastOpenNews::Kind::Works);
+    }
     if (state_ == State::SynSent || state_ == State::SynReceived)
       engine_.counters.add(Count::AttemptFails);
     release_lane();
@@ -332,7 +350,7 @@ void Connection::give_up(packet::Turn& turn, int error, Count why) {
 void Connection::reset_by_peer(packet::Turn& turn) {
   if (counts_as_established(state_)) engine_.counters.add(Count::EstabResets);
   int error = ECONNRESET;
-  if (state_ == State::SynSent || state_ == State::SynReceived) error = ECONNREFUSED;
+  if (opening() && !early_) error = ECONNREFUSED;
   if (state_ == State::CloseWait) error = EPIPE;
   finish(turn, error);
 }

@@ -14,6 +14,7 @@
 #include "tcp/ack_policy.hpp"
 #include "tcp/drops.hpp"
 #include "tcp/engine.hpp"
+#include "tcp/fast_open.hpp"
 #include "tcp/info.hpp"
 #include "tcp/milliseconds.hpp"
 #include "tcp/negotiated.hpp"
@@ -64,6 +65,16 @@ class Connection : private time::Timer {
 
   // --- Opening. `mtu`: of the route, bytes of IP datagram. Emits the SYN.
   void connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu);
+  // The same by Fast Open (RFC 7413 section 4.2): the SYN carries what fits of the front of `data`,
+  // which was counted as generated, and becomes the connection's; the rest is cut off, all of it
+  // where the SYN may not carry data (Drop::NotOffered). Returns how many bytes were taken.
+  std::uint32_t connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu,
+                        const FastOpenAttempt& attempt, packet::Packet&& data);
+  // Passive, by Fast Open (RFC 7413 section 4.2.2): `syn` has a valid cookie. SYN-RECEIVED, the
+  // program hears of it (kConnected), its data is received and ours may go. `answer`: a new cookie
+  // for the SYN-ACK.
+  void open_passive(packet::Turn& turn, Segment&& syn, Seq initial, std::uint32_t ts_offset,
+                    std::uint32_t mtu, const FastOpenCookie* answer);
   // Passive: the three-way handshake is complete; ESTABLISHED. The segment that completed it is
   // given to `input` next.
   void accept(packet::Turn& turn, const Handshake& handshake, std::uint32_t mtu);
@@ -143,6 +154,8 @@ class Connection : private time::Timer {
 
   // --- connection.cpp: opening, closing, events.
   void begin(std::uint32_t mtu);
+  void prepare_syn(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu);
+  void begin_connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu);
   void establish(packet::Turn& turn);
   void agree(const Handshake& handshake);
   void raise(packet::Turn& turn, std::uint16_t events);
@@ -180,6 +193,15 @@ class Connection : private time::Timer {
   void input_syn_sent(packet::Turn& turn, Segment& segment);
   void input_syn(packet::Turn& turn, Segment& segment);
   void agree_options(const Segment& segment, time::Instant now);
+  void input_crossed_syn(packet::Turn& turn, Segment& segment);
+  // --- fast_open_connection.cpp: RFC 7413.
+  std::uint32_t take_syn_data(packet::Turn& turn, const FastOpenAttempt& attempt,
+                              packet::Packet&& data);
+  void judge_fast_open(packet::Turn& turn, const Segment& segment, Seq acked);
+  bool is_syn_again(const Segment& segment) const;
+  void answer_syn_again(packet::Turn& turn, Segment& segment);
+  void suspect_fast_open(packet::Turn& turn, bool last);
+  void report_fast_open(packet::Turn& turn, FastOpenNews::Kind kind);
   // --- input_ack.cpp: the fifth step.
   Judged check_ack(packet::Turn& turn, Segment& segment);
   Judged complete_handshake(packet::Turn& turn, Segment& segment);
@@ -201,7 +223,7 @@ class Connection : private time::Timer {
   void note_ecn(const Segment& segment);
 
   // --- output.cpp: what may be sent now.
-  bool send_syn(packet::Turn& turn, bool again);
+  bool send_syn(packet::Turn& turn, bool again, const FastOpenCookie* cookie = nullptr);
   void send_again(packet::Turn& turn);
   void send_new(packet::Turn& turn);
   void send_queued(packet::Turn& turn);
@@ -290,6 +312,7 @@ class Connection : private time::Timer {
   std::uint32_t limit_since_ms_ = 0;
 
   std::uint16_t events_ = 0, error_ = 0, soft_error_ = 0;
+  std::uint16_t syn_data_ = 0;  // bytes that our SYN carried, while it is not answered
   State state_ = State::Closed;
   Limit limit_ = Limit::None;
   std::uint8_t probes_ = 0;   // unanswered window or keep-alive probes
@@ -311,9 +334,13 @@ class Connection : private time::Timer {
   bool stalled_ : 1 = false;
   bool counted_ : 1 = false;  // in CurrEstab
   bool black_hole_ : 1 = false;
-  bool answered_once_ : 1 = false;   // `answered_ms_` stands
-  bool window_limited_ : 1 = false;  // the congestion window held data back
-  bool host_full_ : 1 = false;       // `emit` said false in this output
+  bool answered_once_ : 1 = false;       // `answered_ms_` stands
+  bool window_limited_ : 1 = false;      // the congestion window held data back
+  bool host_full_ : 1 = false;           // `emit` said false in this output
+  bool early_ : 1 = false;               // opened by a SYN with a valid Fast Open cookie
+  bool fast_open_ : 1 = false;           // our SYN had the Fast Open option
+  bool syn_data_acked_ : 1 = false;      // data went in a SYN, and was taken
+  std::uint8_t fast_open_fail_ : 2 = 0;  // Linux: TFO_COOKIE_UNAVAILABLE and so on
 };
 
 template <typename Piece>

@@ -30,10 +30,11 @@ void Connection::info(time::Instant now, Info& out) const {
   out.retransmits = static_cast<std::uint8_t>(std::min<std::uint32_t>(recovery_.backoff(), 255));
   out.probes = probes_;
   out.backoff = nothing_in_flight() ? backoff_ : out.retransmits;
-  out.options =
-      static_cast<std::uint8_t>((timestamps_ ? Info::kTimestamps : 0) |
-                                (sack_ok_ ? Info::kSack : 0) | (scaling_ ? Info::kWindowScale : 0) |
-                                (ecn_ ? Info::kEcn : 0) | (ecn_seen_ ? Info::kEcnSeen : 0));
+  out.options = static_cast<std::uint8_t>(
+      (timestamps_ ? Info::kTimestamps : 0) | (sack_ok_ ? Info::kSack : 0) |
+      (scaling_ ? Info::kWindowScale : 0) | (ecn_ ? Info::kEcn : 0) |
+      (ecn_seen_ ? Info::kEcnSeen : 0) | (syn_data_acked_ ? Info::kSynData : 0));
+  out.fastopen_client_fail = fast_open_fail_;
   out.snd_wscale = snd_scale_ & 15;
   out.rcv_wscale = receive_buffer_.scale() & 15;
   out.rto = microseconds(recovery_.rto());

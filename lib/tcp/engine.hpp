@@ -14,6 +14,7 @@ namespace linnet::tcp {
 
 class Connection;
 class SentPool;
+struct FastOpenNews;
 
 // Who sends for connections and hears of them.
 class Host {
@@ -26,6 +27,9 @@ class Host {
   virtual void notify(packet::Turn& turn, Connection& connection) = 0;
   // The neighbour is alive (Linux: dst_confirm): an ACK moved forward.
   virtual void confirm(packet::Turn& turn, Connection& connection) = 0;
+  // What a connection learned that tried Fast Open; what is not kept is asked for again.
+  virtual void fast_open(packet::Turn& /*turn*/, Connection& /*connection*/,
+                         const FastOpenNews& /*news*/) {}
 };
 
 // What the connections of a lane hold together. The host sets the limit before the first

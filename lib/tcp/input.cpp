@@ -47,6 +47,8 @@ void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
     input_syn_sent(turn, segment);
   } else if (state_ == State::TimeWait) {
     input_time_wait(turn, segment);
+  } else if (early_ && is_syn_again(segment)) [[unlikely]] {
+    answer_syn_again(turn, segment);
   } else {
     input_open(turn, segment, more);
   }
@@ -127,6 +129,9 @@ Connection::Judged Connection::check_reset(packet::Turn& turn, Segment& segment)
     end_payload(turn, segment);
     reset_by_peer(turn);
   } else {
+    // Linux: tcp_validate_incoming; somebody on the path ends what began with such a SYN.
+    if (fast_open_ && data_segments_in_ == 0 && state_ == State::Established)
+      report_fast_open(turn, FastOpenNews::Kind::BlackHole);
     challenge(turn);
     drop_payload(turn, segment, Drop::Challenged);
   }

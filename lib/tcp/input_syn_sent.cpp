@@ -12,7 +12,7 @@ namespace linnet::tcp {
 void Connection::input_syn_sent(packet::Turn& turn, Segment& segment) {
   const bool acks = segment.has(flag::kAck);
   // First: only our SYN can be acknowledged.
-  if (acks && (segment.ack.at_or_before(iss_) || segment.ack.after(snd_nxt_))) {
+  if (acks && (segment.ack.at_or_before(iss_) || segment.ack.after(snd_nxt_ + syn_data_))) {
     if (!segment.has(flag::kRst)) send_reset_for(turn, segment);
     drop_payload(turn, segment, Drop::BadAck);
     return;
@@ -45,24 +45,16 @@ void Connection::input_syn(packet::Turn& turn, Segment& segment) {
   receive_buffer_.established(turn.now, receive_next(), own_mss_,
                               scaling_ ? offered_scale_ : std::uint8_t{0});
   snd_wl1_ = segment.seq;
-  const bool acks = segment.has(flag::kAck);
-  if (!acks) {
-    // Both opened at once (MUST-10): our SYN goes again, with ACK.
-    ecn_ = ecn_ && segment.has(flag::kEce | flag::kCwr);
-    snd_wl2_ = iss_;
-    snd_wnd_ = max_window_ = segment.window;
-    set_state(State::SynReceived);
-    stalled_ms_ = milliseconds(turn.now);
-    if (recovery_.can_record()) send_syn(turn, true);
-    segment.seq = irs_ + 1;
-    segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
-    input_data(turn, segment);
-    return;
-  }
+  if (!segment.has(flag::kAck)) return input_crossed_syn(turn, segment);
   ecn_ = ecn_ && segment.has(flag::kEce) && !segment.has(flag::kCwr);
   snd_wl2_ = segment.ack;
   snd_wnd_ = max_window_ = segment.window;
+  // The SYN is acknowledged first; data that went with it was noted nowhere until now.
+  const Seq acked = segment.ack;
+  segment.ack = iss_ + 1;
   process_ack(turn, segment);
+  if (fast_open_ || syn_data_ != 0) [[unlikely]]
+    judge_fast_open(turn, segment, acked);
   establish(turn);
   // The third of the handshake. Data that waits carries it.
   ack_.owe();
@@ -72,6 +64,26 @@ void Connection::input_syn(packet::Turn& turn, Segment& segment) {
   input_urgent(turn, segment);
   input_data(turn, segment);
   input_fin(turn);
+}
+
+// Both opened at once (MUST-10): our SYN goes again, with ACK. Or the peer's SYN had a valid Fast
+// Open cookie: ours goes for the first time, and acknowledges its data too.
+void Connection::input_crossed_syn(packet::Turn& turn, Segment& segment) {
+  ecn_ = ecn_ && segment.has(flag::kEce | flag::kCwr);
+  snd_wl2_ = iss_;
+  snd_wnd_ = max_window_ = segment.window;
+  set_state(State::SynReceived);
+  stalled_ms_ = milliseconds(turn.now);
+  if (!early_ && recovery_.can_record()) send_syn(turn, true);
+  if (syn_data_ != 0 && recovery_.can_record()) {
+    // The peer may have taken it: it is in flight.
+    recovery_.on_transmit({snd_nxt_, snd_nxt_ + syn_data_}, turn.now, false);
+    snd_nxt_ = snd_nxt_ + syn_data_;
+  }
+  syn_data_ = 0;
+  segment.seq = irs_ + 1;
+  segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
+  input_data(turn, segment);
 }
 
 // What both sides have said holds; an option that the peer left out is off.

@@ -56,6 +56,8 @@ void Connection::output(packet::Turn& turn) {
       send_syn(turn, false);
     else
       send_again(turn);
+    // RFC 7413 section 4.2.2: whoever was let in early is answered early.
+    if (early_ && snd_nxt_ != iss_ && !host_full_) send_new(turn);
   } else if (can_send_data()) {
     send_again(turn);
     if (!host_full_) send_new(turn);
@@ -76,6 +78,8 @@ void Connection::send_again(packet::Turn& turn) {
       if (!send_syn(turn, true)) return;
       continue;
     }
+    // Until our SYN is acknowledged it alone goes again (Linux: tcp_fastopen_synack_timer).
+    if (opening()) return;
     // A window that shrank is obeyed but for the first segment, which probes it.
     if (range->begin != snd_una_ && range->begin.at_or_after(window_end())) return;
     if (range->begin.before(window_end())) range->end = earlier(range->end, window_end());

@@ -120,6 +120,11 @@ void Recovery::mark_transmitted_again(SeqRange range, time::Instant now) {
   if (head) arm_retransmission(now);
 }
 
+void Recovery::skip(Seq to) {
+  LINNET_CHECK(board_.empty());
+  una_ = nxt_ = high_ = usage_end_ = to;
+}
+
 void Recovery::set_app_limited() {
   if (board_.lost() == 0 && in_flight() < window_.cwnd) rate_.set_app_limited(in_flight());
 }

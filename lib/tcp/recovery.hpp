@@ -83,6 +83,9 @@ class Recovery {
 
   // --- Receiving.
   AckOutcome on_ack(const AckEvent& event, time::Instant now);
+  // Data that went with the SYN (RFC 7413) is acknowledged up to `to`, and nothing else is in
+  // flight: its round trip was the SYN's.
+  void skip(Seq to);
 
   // --- What to do. The first range that is to be sent again now, at most `mss` long.
   std::optional<SeqRange> next_retransmission() const;

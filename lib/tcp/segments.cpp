@@ -89,7 +89,8 @@ void Connection::send_reset_for(packet::Turn& turn, const Segment& in) {
   transmit(turn, segment);
 }
 
-bool Connection::send_syn(packet::Turn& turn, bool again) {
+// `cookie`: of Fast Open, with the first one alone (RFC 7413 section 4.2.1).
+bool Connection::send_syn(packet::Turn& turn, bool again, const FastOpenCookie* cookie) {
   if (!again && !recovery_.can_record()) {
     retry_deadline_ = turn.now + time::TimerWheel::kTick;
     return false;
@@ -101,6 +102,8 @@ bool Connection::send_syn(packet::Turn& turn, bool again) {
   segment.options.mss = own_mss_;
   if (scaling_) segment.options.window_scale = offered_scale_;
   segment.options.sack_permitted = sack_ok_;
+  if (cookie != nullptr) cookie->put(segment.options);
+  if (!again && syn_data_ != 0) segment.payload = {iss_ + 1, iss_ + 1 + syn_data_};
   // RFC 3168 6.1.1: asked for in the first SYNs only, where old firewalls eat such SYNs.
   const bool ask =
       ecn_ && (!again || recovery_.backoff() < 2 || engine_.settings.tcp_ecn_fallback == 0);

@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "tcp/fast_open.hpp"
+
 namespace linnet::tcp {
 
 class CongestionControl;
@@ -34,6 +36,7 @@ struct Settings {
 #undef SETTING
   // tcp_congestion_control; nullptr: cubic.
   std::atomic<const CongestionControl*> congestion_control{nullptr};
+  FastOpenKeys fast_open_keys;  // tcp_fastopen_key
 };
 
 // For sysctl: every number by its name.

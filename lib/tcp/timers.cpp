@@ -88,6 +88,8 @@ bool Connection::too_many_timeouts(time::Instant now) const {
 
 void Connection::on_recovery_deadline(packet::Turn& turn) {
   const bool timeout = recovery_.timer() == RecoveryTimer::Retransmission;
+  if (timeout && (fast_open_ || syn_data_acked_)) [[unlikely]]
+    suspect_fast_open(turn, too_many_timeouts(turn.now));
   if (user_timeout_passed(turn.now) || (timeout && too_many_timeouts(turn.now))) {
     engine_.counters.add(Count::TCPAbortOnTimeout);
     finish(turn, soft_error_ != 0 ? soft_error_ : ETIMEDOUT);

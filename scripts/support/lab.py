@@ -135,7 +135,7 @@ class Daemon:
         self.log = lab.directory / 'linnetd.log'
         self.binaries = ROOT / os.environ.get('LINNET_BUILD', 'build') / 'app'
 
-    def start(self, *options, wait=10.0, program='linnetd'):
+    def start(self, *options, wait=10.0, program='linnetd', stdin=subprocess.DEVNULL):
         """Starts linnetd, or a program that brings its stack along; returns when its control socket answers."""
         words = [self.binaries / program, '--control-socket', self.socket, '--log', self.log, *options]
         words = self.lab.space.command(*words)
@@ -146,7 +146,7 @@ class Daemon:
         # nsenter replaces itself by the program: its pid is linnetd's.
         interactive = os.environ.get('GDB') == '1'
         self.process = subprocess.Popen(
-            words, stdin=None if interactive else subprocess.DEVNULL,
+            words, stdin=None if interactive else stdin,
             stdout=None if interactive else self.output, stderr=None if interactive else subprocess.STDOUT,
             start_new_session=not interactive)
         (self.lab.directory / 'daemon').write_text(f'{self.process.pid} {start_time(self.process.pid)}')

@@ -26,7 +26,7 @@ TITLES = {
     'RFC5722': 'Overlapping fragments', 'RFC6583': 'Operational neighbour discovery problems',
     'RFC6633': 'Deprecation of source quench', 'RFC6864': 'The IPv4 ID field', 'RFC6890': 'Special-purpose addresses',
     'RFC6918': 'Deprecation of ICMP messages', 'RFC7126': 'Filtering of packets with options',
-    'RFC7739': 'Predictable fragment identification',
+    'RFC7413': 'TCP Fast Open', 'RFC7739': 'Predictable fragment identification',
 }
 
 

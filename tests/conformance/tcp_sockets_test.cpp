@@ -358,6 +358,43 @@ SCENARIO("A SYN flood does not keep others out", "[T11][T12][RFC4987]") {
   }
 }
 
+SCENARIO("A Fast Open cookie lets data in before the handshake ends, whatever lane gave it",
+         "[RFC7413-4.1.2][RFC7413-4.2.2][S13.1]") {
+  PairLab lab;
+  Program right(lab.server);
+  tcp::Settings& settings = lab.server.lane(0).socket_system.tcp_settings;
+  settings.tcp_fastopen = tcp::fast_open::kServer | tcp::fast_open::kEveryListener;
+  auto& listener = right.listen("0.0.0.0", 80, 100);
+  lab.run_for(ms(1));
+  const auto answer_to = [&](std::uint16_t port, const Bytes& option, const Bytes& data) {
+    lab.start();
+    const Ip header{.source = ip("192.0.2.9"), .destination = ip("192.0.2.2"), .protocol = 6};
+    const TcpFrame syn{.source_port = port, .seq = 1000, .flags = 2, .options = option};
+    lab.station.send(mac(2), header.with(syn.with(data, header.source, header.destination)));
+    lab.run_for(ms(10));
+    for (const Seen& seen : lab.station.seen) {
+      if (seen.ip && seen.ip->protocol == 6) return *parse_tcp(*seen.ip);
+    }
+    return TcpSeen{};
+  };
+  const TcpSeen given = answer_to(1, {34, 2}, {});
+  CHECK(given.ack == 1001);
+  // The option stands behind MSS.
+  REQUIRE(given.options.size() >= 14);
+  const Bytes cookie(given.options.begin() + 4, given.options.begin() + 14);
+  CHECK(cookie[0] == 34);
+  CHECK(cookie[1] == 10);
+  for (std::uint16_t port = 2; port < 34; ++port)
+    CHECK(answer_to(port, cookie, pattern(100)).ack == 1101);
+  CHECK(listener.accepted.size() == 32);
+  for (const std::uint32_t number : listener.accepted)
+    CHECK(right.at(number).read == pattern(100));
+  Bytes wrong = cookie;
+  wrong[9] ^= 1;
+  CHECK(answer_to(34, wrong, pattern(100)).ack == 1001);
+  CHECK(listener.accepted.size() == 32);
+}
+
 // A connection from a station to the server's port 80, the station's side by hand.
 class HandMade {
  public:

@@ -12,14 +12,15 @@ ADDRESS, PEER = '198.51.100.1', '198.51.100.2'
 class Net:
     """A program of ours at ADDRESS, joined to a host of the kernel's at PEER."""
 
-    def __init__(self, lab, program, *words, lanes=None, options=(), commands=(), wire=(), offload=False, answers=True):
+    def __init__(self, lab, program, *words, lanes=None, options=(), commands=(), wire=(), offload=False, answers=True,
+                 **started):
         self.lab, self.daemon = lab, lab.daemon
         startup = lab.directory / 'startup.commands'
         startup.write_text('\n'.join(['ip link set lan0 up', f'ip addr add {ADDRESS}/24 dev lan0', *commands]) + '\n')
         options = ['--startup', startup, '--port', 'name=lan0 devargs=net_tap0,iface=tap-lan', *options]
         if lanes is not None:
             options += ['--lanes', str(lanes)]
-        self.daemon.start(*options, '--', *words, program=program)
+        self.daemon.start(*options, '--', *words, program=program, **started)
         self.host = lab.host('a')
         lab.join('tap-lan', self.host, f'{PEER}/24', wire=wire, offload=offload)
         # A program that talks first may be done before a ping is.
@@ -211,3 +212,85 @@ def a_program_finds_its_peer_by_name():
         said = server.stdout.read()
         expect(said == 'ready\nudp peer.linnet.test tcp peer.linnet.test\npage None\n', 'what the server was asked', said)
         expect('found by name' in (lab.directory / 'linnetd.out').read_text(), 'no page', net.daemon.messages())
+
+
+# What a capture of SYNs to a port shows, how far a Fast Open went, and both ends of one.
+FAST_OPEN = '''
+import socket, struct, sys, threading, time
+role, port = sys.argv[1], 7 if sys.argv[1] == 'client' else 4000
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+seen = []
+def capture():
+    while True:
+        frame = wire.recv(2048)
+        ip = frame[14:]
+        if frame[12:14] != b'\\x08\\0' or ip[9] != 6:
+            continue
+        length, header = struct.unpack('!H', ip[2:4])[0], 4 * (ip[0] & 15)
+        tcp = ip[header:length]
+        if tcp[13] & 0x12 == 2 and struct.unpack('!H', tcp[2:4])[0] == port:
+            options, kind = tcp[20:4 * (tcp[12] >> 4)], 'none'
+            at = 0
+            while at < len(options) and options[at]:
+                if options[at] == 34:
+                    kind = 'asks' if options[at + 1] == 2 else 'cookie'
+                at += 1 if options[at] == 1 else options[at + 1]
+            if kind != 'none':  # as SYNs are that go again
+                seen.append(f'{kind}+{len(tcp) - 4 * (tcp[12] >> 4)}')
+threading.Thread(target=capture, daemon=True).start()
+def counter(name):
+    rows = [line.split() for line in open('/proc/net/netstat') if line.startswith('TcpExt:')]
+    return dict(zip(*rows))[name]
+def in_syn(s):
+    return s.getsockopt(socket.IPPROTO_TCP, 11, 104)[5] >> 5 & 1
+if role == 'client':
+    for text in (b'first', b'second', b'third'):
+        s = socket.socket()
+        s.sendto(text, 0x20000000, (sys.argv[2], port))
+        s.settimeout(10)
+        s.shutdown(socket.SHUT_WR)
+        print(text.decode(), s.recv(100) == text, in_syn(s), flush=True)
+        s.close()
+    print(counter('TCPFastOpenActive'), *seen)
+else:
+    open('/proc/sys/net/ipv4/tcp_fastopen', 'w').write('3')
+    listener = socket.create_server(('', port))
+    listener.setsockopt(socket.IPPROTO_TCP, 23, 5)
+    print('ready', flush=True)
+    for _ in range(2):
+        s = listener.accept()[0]
+        s.settimeout(10)
+        print(s.recv(100).decode(), in_syn(s), flush=True)
+        time.sleep(1)
+        s.close()
+    print(counter('TCPFastOpenPassive'), *seen)
+'''
+
+
+@case('own')
+def the_kernel_opens_fast_to_echo():
+    """RFC 7413: its first SYN asks for a cookie, the next ones carry data, and linnet-echo answers it."""
+    with Lab('f') as lab:
+        net = Net(lab, 'linnet-echo', commands=['sysctl net.ipv4.tcp_fastopen=1026'])
+        said = run_python(net.host, FAST_OPEN, 'client', ADDRESS)
+        expect(said == 'first True 0\nsecond True 1\nthird True 1\n2 asks+0 cookie+6 cookie+5\n', 'what the kernel saw', said)
+        counted = net.daemon.cli('nstat -az')
+        expect(['TcpExtTCPFastOpenPassive', '2'] in [line.split()[:2] for line in counted.splitlines()], 'our counter', counted)
+        net.finish()
+
+
+@case('own')
+def nc_opens_fast_to_the_kernel():
+    """RFC 7413: linnet-nc -F asks the kernel for a cookie, then its SYN carries what it was given to say."""
+    with Lab('o') as lab:
+        host = lab.host('a')
+        server = lab.spawn(host, '/usr/bin/python3', '-c', FAST_OPEN, 'server', stdout=-1, text=True)
+        expect(server.stdout.readline() == 'ready\n', 'the server does not start')
+        words = lab.directory / 'words'
+        words.write_text('in the SYN\n')
+        with words.open() as stdin:
+            net = Net(lab, 'linnet-nc', '-F', PEER, '4000', commands=['sysctl net.ipv4.tcp_fastopen=1'], answers=False, stdin=stdin)
+        expect(wait_until(lambda: net.daemon.process.poll() is not None, 20), 'it does not end', net.daemon.messages())
+        expect(wait_until(lambda: server.poll() is not None, 5), 'the server did not end', net.daemon.messages())
+        said = server.stdout.read()
+        expect(said == ' 0\nin the SYN\n 1\n1 asks+0 cookie+11\n', 'what the kernel saw', said + net.daemon.messages())

@@ -77,6 +77,10 @@ Bytes build_options(const TcpPacket& packet) {
       put32(out, end);
     }
   }
+  if (packet.fast_open) {
+    out.insert(out.end(), {34, static_cast<std::uint8_t>(2 + packet.fast_open->size())});
+    out.insert(out.end(), packet.fast_open->begin(), packet.fast_open->end());
+  }
   out.insert(out.end(), packet.raw_options.begin(), packet.raw_options.end());
   while (out.size() % 4 != 0)
     out.push_back(1);
@@ -105,6 +109,10 @@ bool take_option(std::uint8_t kind, const Bytes& in, std::size_t at, std::size_t
     case 8:
       if (length != 8) return false;
       out.timestamps = {get32(in, at), get32(in, at + 4)};
+      return true;
+    case 34:
+      out.fast_open = Bytes(in.begin() + static_cast<std::ptrdiff_t>(at),
+                            in.begin() + static_cast<std::ptrdiff_t>(at + length));
       return true;
     default:
       return true;

@@ -17,6 +17,13 @@ std::int64_t lateness(std::int64_t span_ns) {
   return std::max<std::int64_t>(2'000'000, span_ns / 7);
 }
 
+Bytes bytes_of(const std::vector<std::string>& words, std::size_t from) {
+  Bytes out;
+  for (std::size_t i = from; i < words.size(); ++i)
+    out.push_back(static_cast<std::uint8_t>(std::stoll(words[i], nullptr, 0)));
+  return out;
+}
+
 std::string milliseconds(std::int64_t ns) {
   return std::to_string(static_cast<double>(ns) / 1e6) + " ms";
 }
@@ -150,9 +157,12 @@ Runner::Verdict Runner::options_of(const Step& step, TcpPacket& packet) const {
         const auto [begin, end] = range(parts[i]);
         packet.sack.emplace_back(local_isn_.value_or(0) + begin, local_isn_.value_or(0) + end);
       }
+    } else if (name == "fo") {
+      packet.fast_open = parts.size() < 2     ? Bytes()
+                         : parts[1] == "ours" ? cookie_
+                                              : bytes_of(parts, 1);
     } else if (name == "raw") {
-      for (std::size_t i = 1; i < parts.size(); ++i)
-        packet.raw_options.push_back(static_cast<std::uint8_t>(number(i)));
+      packet.raw_options = bytes_of(parts, 1);
     } else {
       return "no option of a segment: " + option;
     }
@@ -243,6 +253,7 @@ void Runner::learn(const TcpPacket& packet, std::int64_t sent_ns) {
     last_ts_ = packet.timestamps->first;
     if (!first_ts_) first_ts_ = last_ts_;
   }
+  if (packet.fast_open && !packet.fast_open->empty()) cookie_ = *packet.fast_open;
   if (packet.has('S') || !packet.payload.empty()) last_data_ = packet_;
 }
 
@@ -292,7 +303,7 @@ Runner::Verdict Runner::expect(const Step& step) {
     }
     if (have != want) return wrong(name + " is " + std::to_string(have));
   }
-  const std::uint32_t from = packet->seq - local_isn_.value_or(0) - 1;
+  const std::uint32_t from = packet->seq - local_isn_.value_or(0) - (packet->has('S') ? 0 : 1);
   for (std::uint32_t at = 0; at < packet->payload.size(); ++at) {
     if (packet->payload[at] != local_byte(from + at))
       return wrong("byte " + std::to_string(from + at) + " of the stream is another");
@@ -328,6 +339,12 @@ Runner::Verdict Runner::expect_options(const Step& step, const TcpPacket& packet
     } else if (name == "none") {
       good = !packet.mss && !packet.window_scale && !packet.sack_permitted && !packet.timestamps &&
              packet.sack.empty();
+    } else if (name == "fo") {
+      good = packet.fast_open && (parts.size() < 2    ? !packet.fast_open->empty()
+                                  : parts[1] == "ask" ? packet.fast_open->empty()
+                                                      : *packet.fast_open == bytes_of(parts, 1));
+    } else if (name == "nofo") {
+      good = !packet.fast_open;
     } else if (name == "nosackok") {
       good = !packet.sack_permitted;
     } else if (name == "nows") {

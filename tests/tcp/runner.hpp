@@ -51,6 +51,7 @@ class Runner {
   Verdict finish();
 
   Verdict call_result(const Step& step, long result) const;
+  bool make_socket();
   long do_listen();
   long do_connect();
   long do_accept();
@@ -59,6 +60,7 @@ class Runner {
   long do_set(const Step& step, Verdict& wrong);
   long do_poll(const Step& step, Verdict& wrong);
   Verdict check_info(const Step& step);
+  Verdict check_counter(const Step& step) const;
 
   bool take(std::int64_t until_ns, std::int64_t& sent_ns);
   void learn(const TcpPacket& packet, std::int64_t sent_ns);
@@ -83,6 +85,7 @@ class Runner {
   Bytes packet_;                           // taken last
   bool pending_ = false;                   // and not yet used up
   std::int64_t packet_ns_ = 0;
+  Bytes cookie_;     // of Fast Open, the last that was sent
   Bytes last_data_;  // the last datagram with data or SYN: what ICMP errors quote
 };
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -37,6 +38,7 @@ constexpr ErrorName kErrors[] = {{EAGAIN, "EAGAIN"},
                                  {ECONNABORTED, "ECONNABORTED"},
                                  {ENOPROTOOPT, "ENOPROTOOPT"},
                                  {EBADF, "EBADF"},
+                                 {EOPNOTSUPP, "EOPNOTSUPP"},
                                  {ENOBUFS, "ENOBUFS"},
                                  {EMSGSIZE, "EMSGSIZE"},
                                  {ENOPROTOOPT, "ENOPROTOOPT"}};
@@ -51,16 +53,26 @@ struct OptionName {
   const char* name;
   int level, option;
 };
-constexpr OptionName kOptions[] = {
-    {"nodelay", IPPROTO_TCP, TCP_NODELAY},      {"cork", IPPROTO_TCP, TCP_CORK},
-    {"quickack", IPPROTO_TCP, TCP_QUICKACK},    {"keepalive", SOL_SOCKET, SO_KEEPALIVE},
-    {"keepidle", IPPROTO_TCP, TCP_KEEPIDLE},    {"keepintvl", IPPROTO_TCP, TCP_KEEPINTVL},
-    {"keepcnt", IPPROTO_TCP, TCP_KEEPCNT},      {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
-    {"maxseg", IPPROTO_TCP, TCP_MAXSEG},        {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},          {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
-    {"linger2", IPPROTO_TCP, TCP_LINGER2},      {"notsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
-    {"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP},   {"oobinline", SOL_SOCKET, SO_OOBINLINE},
-    {"maxrate", SOL_SOCKET, SO_MAX_PACING_RATE}};
+constexpr OptionName kOptions[] = {{"nodelay", IPPROTO_TCP, TCP_NODELAY},
+                                   {"cork", IPPROTO_TCP, TCP_CORK},
+                                   {"quickack", IPPROTO_TCP, TCP_QUICKACK},
+                                   {"keepalive", SOL_SOCKET, SO_KEEPALIVE},
+                                   {"keepidle", IPPROTO_TCP, TCP_KEEPIDLE},
+                                   {"keepintvl", IPPROTO_TCP, TCP_KEEPINTVL},
+                                   {"keepcnt", IPPROTO_TCP, TCP_KEEPCNT},
+                                   {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
+                                   {"maxseg", IPPROTO_TCP, TCP_MAXSEG},
+                                   {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+                                   {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
+                                   {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
+                                   {"linger2", IPPROTO_TCP, TCP_LINGER2},
+                                   {"notsent", IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+                                   {"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP},
+                                   {"oobinline", SOL_SOCKET, SO_OOBINLINE},
+                                   {"maxrate", SOL_SOCKET, SO_MAX_PACING_RATE},
+                                   {"fastopen", IPPROTO_TCP, TCP_FASTOPEN},
+                                   {"fastopenconnect", IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+                                   {"fastopennocookie", IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE}};
 
 struct EventName {
   const char* name;
@@ -97,6 +109,7 @@ std::int64_t info_field(const tcp_info& info, const std::string& name) {
   if (name == "total_retrans") return info.tcpi_total_retrans;
   if (name == "reordering") return info.tcpi_reordering;
   if (name == "options") return info.tcpi_options;
+  if (name == "fastopen_fail") return info.tcpi_fastopen_client_fail;
   if (name == "pacing_rate") return static_cast<std::int64_t>(info.tcpi_pacing_rate);
   if (name == "max_pacing_rate") return static_cast<std::int64_t>(info.tcpi_max_pacing_rate);
   return -1;
@@ -145,6 +158,8 @@ Runner::Verdict Runner::call(const Step& step) {
     result = do_poll(step, wrong);
   } else if (step.verb == "info") {
     return check_info(step);
+  } else if (step.verb == "counter") {
+    return check_counter(step);
   } else {
     return "no step: " + step.verb;
   }
@@ -160,9 +175,15 @@ long Runner::do_listen() {
   return ln_listen(listener_, 8);
 }
 
+bool Runner::make_socket() {
+  if (fd_ >= 0) return true;
+  fd_ = ln_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sent_ = received_ = 0;
+  return fd_ >= 0;
+}
+
 long Runner::do_connect() {
-  if (fd_ < 0) fd_ = ln_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (fd_ < 0) return -1;
+  if (!make_socket()) return -1;
   const sockaddr_in address = address_of(0xc0000202, peer_port_);
   return ln_connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
@@ -171,21 +192,28 @@ long Runner::do_accept() {
   const int fd = ln_accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
   if (fd < 0) return -1;
   fd_ = fd;
+  sent_ = received_ = 0;
   return 0;
 }
 
-// send BYTES [more] [oob]
+// send BYTES [more] [oob] [to]; "to": MSG_FASTOPEN, a socket is made where there is none.
 long Runner::do_send(const Step& step) {
-  Bytes bytes;
-  const std::uint64_t count = std::stoull(step.words.at(0));
-  for (std::uint64_t i = 0; i < count; ++i)
-    bytes.push_back(local_byte(static_cast<std::uint32_t>(sent_ + i)));
   int flags = MSG_NOSIGNAL;
   for (const std::string& word : step.words) {
     if (word == "more") flags |= MSG_MORE;
     if (word == "oob") flags |= MSG_OOB;
+    if (word == "to") flags |= MSG_FASTOPEN;
   }
-  const ssize_t result = ln_send(fd_, bytes.data(), bytes.size(), flags);
+  const bool opens = (flags & MSG_FASTOPEN) != 0;
+  if (opens && !make_socket()) return -1;
+  Bytes bytes;
+  const std::uint64_t count = std::stoull(step.words.at(0));
+  for (std::uint64_t i = 0; i < count; ++i)
+    bytes.push_back(local_byte(static_cast<std::uint32_t>(sent_ + i)));
+  const sockaddr_in peer = address_of(0xc0000202, peer_port_);
+  const ssize_t result = ln_sendto(fd_, bytes.data(), bytes.size(), flags,
+                                   opens ? reinterpret_cast<const sockaddr*>(&peer) : nullptr,
+                                   opens ? sizeof peer : 0);
   if (result > 0) sent_ += static_cast<std::uint64_t>(result);
   return result;
 }
@@ -212,7 +240,7 @@ long Runner::do_receive(const Step& step, Verdict& wrong) {
 // set NAME VALUE; linger takes seconds or "off"; congestion takes a name. Before there is a
 // connection a socket is made for connect; with a listener and no connection it is the listener's.
 long Runner::do_set(const Step& step, Verdict& wrong) {
-  if (fd_ < 0 && listener_ < 0) fd_ = ln_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (fd_ < 0 && listener_ < 0) make_socket();
   const int fd = fd_ >= 0 ? fd_ : listener_;
   const std::string& name = step.words.at(0);
   const std::string& value = step.words.at(1);
@@ -252,6 +280,18 @@ long Runner::do_poll(const Step& step, Verdict& wrong) {
     if ((have & event.bit) != 0) words += std::string(" ") + event.name;
   wrong = "poll says" + (words.empty() ? " nothing" : words);
   return 0;
+}
+
+// counter NAME VALUE: as nstat prints it.
+Runner::Verdict Runner::check_counter(const Step& step) const {
+  std::string text(65536, '\0');
+  if (ln_embed_command(stack_, "nstat -az", text.data(), text.size()) != 0)
+    return std::string(ln_embed_error());
+  const auto words = split(text.c_str());
+  const auto at = std::find(words.begin(), words.end(), step.words.at(0));
+  if (at == words.end() || at + 1 == words.end()) return "no such counter";
+  if (*(at + 1) == step.words.at(1)) return std::nullopt;
+  return step.words[0] + " is " + *(at + 1);
 }
 
 // info FIELD VALUE, info FIELD LOWEST..HIGHEST

@@ -43,6 +43,7 @@ inline std::string describe(const TcpPacket& packet, std::uint32_t isn, std::uin
   if (packet.window_scale) out << " ws " << int{*packet.window_scale};
   if (packet.sack_permitted) out << " sackok";
   if (packet.timestamps) out << " ts";
+  if (packet.fast_open) out << " fo of " << packet.fast_open->size();
   for (const auto& [begin, end] : packet.sack)
     out << " sack " << begin - peer_isn << ':' << end - peer_isn;
   return out.str();

@@ -61,7 +61,8 @@ LN_EXPORT int ln_getpeername(int fd, struct sockaddr *address, socklen_t *length
 /*
  * Flags: MSG_PEEK, MSG_OOB, MSG_DONTWAIT, MSG_MORE, MSG_WAITALL, MSG_TRUNC, MSG_NOSIGNAL,
  * MSG_ERRQUEUE, MSG_DONTROUTE is EOPNOTSUPP. A write to a connection that was shut down raises
- * SIGPIPE unless MSG_NOSIGNAL is given.
+ * SIGPIPE unless MSG_NOSIGNAL is given. MSG_FASTOPEN with an address connects, and the SYN carries
+ * what it can (RFC 7413; net.ipv4.tcp_fastopen has 1, else EOPNOTSUPP).
  */
 LN_EXPORT ssize_t ln_send(int fd, const void *bytes, size_t count, int flags);
 LN_EXPORT ssize_t ln_sendto(int fd, const void *bytes, size_t count, int flags,
