@@ -152,7 +152,7 @@ TEST_F(CallsTest, EpollTellsLevelsEdgesAndOneShots) {
   ln_send(fd, "x", 1, 0);
   EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
   EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);  // level
-  EXPECT_EQ(out[0].data.u64, 5u);
+  EXPECT_EQ(std::uint64_t{out[0].data.u64}, 5u);  // epoll_event is packed
   event.events = EPOLLIN | EPOLLET;
   EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), 0);
   EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
@@ -263,7 +263,8 @@ TEST_F(CallsTest, OptionsReadBackAsLinuxTellsThem) {
   length = sizeof value;
   EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &value, &length), 0);
   EXPECT_EQ(value, -1);  // more than its 32 bits can say
-  length = sizeof(rate = 0);
+  rate = 0;
+  length = sizeof rate;
   EXPECT_EQ(ln_getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &length), 0);
   EXPECT_EQ(rate, 5'000'000'000u);
   EXPECT_TRUE(lane_->options.empty());  // nothing stands there yet

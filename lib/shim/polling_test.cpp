@@ -135,7 +135,7 @@ TEST_F(Polling, WaitsEndAtTheirTimeAndByTheKernelsDescriptors) {
   epoll_event wanted{.events = EPOLLIN, .data = {.u64 = 42}};
   ASSERT_EQ(ln_epoll_ctl(set.get(), EPOLL_CTL_ADD, signal, &wanted), 0);
   ASSERT_EQ(ln_epoll_wait(set.get(), events.data(), 4, -1), 1);
-  EXPECT_EQ(events[0].data.u64, 42u);
+  EXPECT_EQ(std::uint64_t{events[0].data.u64}, 42u);
   close(signal);
 }
 

@@ -21,8 +21,7 @@ std::uint64_t key_of(socket::Handle handle) {
 }  // namespace
 
 Program::Program(Node& node, const socket::Session::Options& options)
-    : node_(node),
-      system_(node.stack().sockets()),
+    : system_(node.stack().sockets()),
       session_(*system_.sessions.create(options)),
       self_(std::make_shared<Program*>(this)) {
   node.add_program([self = std::weak_ptr<Program*>(self_)] {

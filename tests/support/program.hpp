@@ -92,7 +92,6 @@ class Program {
   void flush(unsigned lane);
   socket::Message about(const Socket& socket, socket::RequestKind kind, unsigned lane) const;
 
-  Node& node_;
   socket::System& system_;
   socket::Session* session_;
   std::shared_ptr<Program*> self_;
