@@ -19,6 +19,7 @@ struct PathOptions {
   double loss = 0, ack_loss = 0, duplicate = 0, reorder = 0;  // shares of packets
   double rate = 1.25e6;                                       // bytes a second; 0: no limit
   time::Duration one_way = time::Duration::milliseconds(25);
+  time::Duration late{};                 // of what is reordered; zero: a quarter of `one_way`
   std::uint32_t queue = 100'000;         // bytes before the bottleneck
   std::uint32_t mark_over = 0xffffffff;  // bytes in the queue over which packets are marked (ECN)
   bool sack = true, timestamps = true, dsack = true;
@@ -145,7 +146,8 @@ class PathModel {
       arrival = free_at_ + options_.one_way;
     }
     if (chance(options_.loss)) return;
-    if (chance(options_.reorder)) arrival = arrival + options_.one_way / 4;
+    if (chance(options_.reorder))
+      arrival = arrival + (options_.late.count_ns() != 0 ? options_.late : options_.one_way / 4);
     if (chance(options_.duplicate))
       events_.emplace(arrival + time::Duration::milliseconds(1), event);
     events_.emplace(arrival, std::move(event));

@@ -40,7 +40,12 @@ bool Rack::detect_reordering(const SentRecord& record, SeqRange part, std::uint3
     return false;
   }
   if (record.retransmitted || !part.end.before(highest_sacked_)) return false;
-  const std::uint32_t distance = (highest_sacked_ - part.begin + mss - 1) / mss;
+  return on_late(part.begin, mss, settings);
+}
+
+bool Rack::on_late(Seq low, std::uint32_t mss, const Settings& settings) {
+  if (!low.before(highest_sacked_)) return false;
+  const std::uint32_t distance = (highest_sacked_ - low + mss - 1) / mss;
   reordering_ =
       std::max(reordering_, std::min<std::uint32_t>(distance, settings.tcp_max_reordering));
   reordering_seen_ = true;

@@ -20,6 +20,9 @@ class Rack {
   // reorders.
   bool detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
                          const Settings& settings);
+  // Data from `low` on came late, behind data that is sacked: what was sent again for it was sent
+  // in vain. True: the path reorders (Linux: tcp_check_sack_reordering).
+  bool on_late(Seq low, std::uint32_t mss, const Settings& settings);
   // Step 4, inputs: `round_start_una` is SND.UNA; a D-SACK widens the window once a round trip.
   void on_dsack(Seq una, Seq nxt);
   void on_recovery_end();

@@ -182,6 +182,7 @@ class Recovery {
   void end_reduction();
   void init_undo();
   bool may_undo(const Ack& ack) const;
+  void note_late(Seq low);
   bool delayed(const Ack& ack) const;
   void undo(bool unmark, time::Instant now);
   std::uint32_t current_ssthresh() const;

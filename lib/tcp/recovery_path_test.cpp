@@ -83,5 +83,31 @@ TEST(PathCost, ReorderingAloneCostsAlmostNothing) {
   EXPECT_GT(10e6 / (path.now() - kStart).count_s(), 0.8 * options.rate);
 }
 
+// What comes 3 ms late on a path of 4 ms is beyond RACK's first window of a quarter: that must be
+// learned from what fills holes (RFC 8985 6.2 step 3), though it was sent again meanwhile. Each
+// such retransmission comes back as a D-SACK.
+TEST(PathCost, ReorderingBeyondTheFirstWindowIsLearned) {
+  for (const char* control : {"reno", "cubic", "bbr"}) {
+    for (unsigned seed = 1; seed <= 3; ++seed) {
+      SentPool pool(5000);
+      Settings settings;
+      Counters counters;
+      Recovery recovery(pool, settings, counters, *find_congestion_control(control));
+      PathOptions options;
+      options.one_way = time::Duration::milliseconds(2);
+      options.late = time::Duration::milliseconds(3);
+      options.reorder = 0.03;
+      options.rate = 1.25e7;
+      options.mss = 1448;
+      options.queue = 250'000;
+      options.seed = seed;
+      PathModel path(recovery, options, 20'000'000, Seq(1), kStart);
+      ASSERT_TRUE(path.run(time::Duration::seconds(1000)));
+      EXPECT_LE(counters.value(Count::TCPDSACKRecv), 20u) << control << " seed " << seed;
+      EXPECT_GT(20e6 / (path.now() - kStart).count_s(), 0.9 * options.rate) << control;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace linnet::tcp

@@ -39,6 +39,7 @@ void Recovery::react_recovered(Ack& ack) {
   }
   const bool undone = may_undo(ack);
   if (undone) {
+    if (sack_ && phase_ == Phase::Recovery && delayed(ack)) note_late(ack.prior_una);
     counters_.add(phase_ == Phase::Loss ? Count::TCPLossUndo : Count::TCPFullUndo);
     ack.out.spurious = true;
     undo(false, ack.now);
@@ -70,7 +71,8 @@ void Recovery::react_open(Ack& ack) {
 void Recovery::react_recovery(Ack& ack) {
   if (ack.out.advanced && undo_valid_ && delayed(ack)) {
     // The hole was filled by the original: what is out there is out there (Linux:
-    // tcp_try_undo_partial).
+    // tcp_try_undo_partial). What comes late once will come late again.
+    note_late(ack.prior_una);
     if (board_.retransmitted() != 0) return;
     counters_.add(Count::TCPPartialUndo);
     ack.out.spurious = true;
@@ -233,6 +235,11 @@ bool Recovery::delayed(const Ack& ack) const {
 
 bool Recovery::may_undo(const Ack& ack) const {
   return undo_valid_ && (undo_retransmissions_ == 0 || delayed(ack));
+void Recovery::note_late(Seq low) {
+  if (rack_.on_late(low, window_.mss, settings_))
+    counters_.add(timestamps_ ? Count::TCPTSReorder : Count::TCPSACKReorder);
+}
+
 }
 
 // Linux: tcp_undo_cwnd_reduction.
