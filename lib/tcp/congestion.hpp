@@ -50,9 +50,15 @@ class CongestionControl {
   // a timeout the window grows by slow start: that is no recovery, but for who owns it.
   virtual void on_ack(CongestionState&, CongestionWindow&, const RateSample&, bool in_recovery,
                       time::Instant now) const = 0;
-  // Loss found or ECN echoed: the new ssthresh in bytes (Linux: ssthresh()); PRR moves cwnd there.
+  // ECN echoed, or loss found (`on_loss`): the new ssthresh in bytes (Linux: ssthresh()); PRR moves
+  // cwnd there.
   virtual std::uint32_t on_congestion(CongestionState&, CongestionWindow&,
                                       time::Instant now) const = 0;
+  // Loss found, where it is not answered as marks are.
+  virtual std::uint32_t on_loss(CongestionState& state, CongestionWindow& window,
+                                time::Instant now) const {
+    return on_congestion(state, window, now);
+  }
   // The retransmission timer expired: cwnd is one segment now.
   virtual void on_timeout(CongestionState&, CongestionWindow&, time::Instant now) const = 0;
   // The reduction was spurious (F-RTO, D-SACK, Eifel): back to what was before.
@@ -62,6 +68,9 @@ class CongestionControl {
                        time::Instant now) const = 0;
   // The algorithm sets cwnd itself in recovery, PRR is not used (BBR).
   virtual bool owns_recovery() const { return false; }
+  // Each mark counts: ECN is asked for whatever tcp_ecn says (Linux: TCP_CONG_NEEDS_ECN), and what
+  // the peer's packets carry is echoed as it is, not until CWR comes (RFC 8257 section 3.2).
+  virtual bool counts_marks() const { return false; }
 
  protected:
   ~CongestionControl() = default;  // they live for ever

@@ -171,6 +171,23 @@ TEST(Cubic, HyStartEndsSlowStartWhenRoundTripsGrow) {
   EXPECT_EQ(rounds, 9);  // three, one that shows it, five of conservative slow start
 }
 
+TEST(Dctcp, AnswersLossAsIfThereWereNoMarks) {
+  const auto& dctcp = *find_congestion_control("dctcp");
+  CongestionState state;
+  CongestionWindow window;
+  window.mss = 1000;
+  window.cwnd = 100'000;
+  dctcp.start(state, window, kStart);
+  RateSample sample;
+  sample.acked = sample.newly_acked = 1000;
+  for (unsigned round = 0; round < 100; ++round) {
+    sample.round_start = true;
+    dctcp.on_ack(state, window, sample, true, kStart);
+  }
+  EXPECT_NEAR(dctcp.on_congestion(state, window, kStart), 100'000, 2000);
+  EXPECT_EQ(dctcp.on_loss(state, window, kStart), 50'000u);
+}
+
 TEST(Dctcp, ShrinksByTheShareOfMarks) {
   const auto& dctcp = *find_congestion_control("dctcp");
   CongestionState state;

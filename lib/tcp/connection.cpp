@@ -84,7 +84,7 @@ void Connection::prepare_syn(packet::Turn& turn, Seq initial, std::uint32_t ts_o
 void Connection::begin_connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset,
                                std::uint32_t mtu) {
   prepare_syn(turn, initial, ts_offset, mtu);
-  ecn_ = engine_.settings.tcp_ecn == 1;
+  ecn_ = engine_.settings.tcp_ecn == 1 || recovery_.control().counts_marks();
   set_state(State::SynSent);
   engine_.counters.add(Count::ActiveOpens);
 }

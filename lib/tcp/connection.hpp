@@ -220,7 +220,7 @@ class Connection : private time::Timer {
   void note_arrival(packet::Turn& turn, const Segment& segment);
   void note_fin(const Segment& segment);
   void input_fin(packet::Turn& turn);
-  void note_ecn(const Segment& segment);
+  void note_ecn(packet::Turn& turn, const Segment& segment);
 
   // --- output.cpp: what may be sent now.
   bool send_syn(packet::Turn& turn, bool again, const FastOpenCookie* cookie = nullptr);

@@ -51,6 +51,14 @@ class Dctcp final : public CongestionControl {
   }
 
   // Section 3.5: loss is answered as without DCTCP.
+  std::uint32_t on_loss(CongestionState& bytes, CongestionWindow& window,
+                        time::Instant) const override {
+    auto& state = state_of<DctcpState>(bytes);
+    state.growth.counted = 0;
+    state.loss_window = window.cwnd;
+    return half_window(window);
+  }
+
   void on_timeout(CongestionState& bytes, CongestionWindow& window, time::Instant) const override {
     auto& state = state_of<DctcpState>(bytes);
     state.growth.after_timeout = true;
@@ -63,6 +71,8 @@ class Dctcp final : public CongestionControl {
   }
 
   void on_idle(CongestionState&, CongestionWindow&, time::Duration, time::Instant) const override {}
+
+  bool counts_marks() const override { return true; }
 };
 
 constexpr Dctcp kDctcp;

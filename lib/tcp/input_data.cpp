@@ -40,7 +40,7 @@ void Connection::input_data(packet::Turn& turn, Segment& segment) {
   }
   if (!fit_window(turn, segment)) return;
   note_fin(segment);
-  note_ecn(segment);
+  note_ecn(turn, segment);
   if (segment.payload_length == 0) {
     end_payload(turn, segment);
     ack_.owe();
@@ -188,14 +188,23 @@ void Connection::input_fin(packet::Turn& turn) {
 }
 
 // RFC 3168 6.1.3: what the network said is echoed until the sender says that it slowed down.
-void Connection::note_ecn(const Segment& segment) {
+void Connection::note_ecn(packet::Turn& turn, const Segment& segment) {
   if (!ecn_) return;
+  if (segment.ecn != Ecn::NotCapable) ecn_seen_ = true;
+  if (recovery_.control().counts_marks()) {
+    // RFC 8257 section 3.2: an ACK tells of packets that were marked, or of such as were not.
+    const bool marked = segment.ecn == Ecn::Congested;
+    if (marked == echo_congestion_) return;
+    if (ack_.owed()) send_ack(turn);
+    echo_congestion_ = marked;
+    ack_.owe_now();
+    return;
+  }
   if (segment.has(flag::kCwr)) echo_congestion_ = false;
   if (segment.ecn == Ecn::Congested) {
     if (!echo_congestion_) ack_.owe_now();
     echo_congestion_ = true;
   }
-  if (segment.ecn != Ecn::NotCapable) ecn_seen_ = true;
 }
 
 }  // namespace linnet::tcp

@@ -175,7 +175,7 @@ class Recovery {
   bool react_frto(Ack& ack);
   void find_losses(Ack& ack);
   void mark_head_lost(std::uint32_t bytes);
-  void begin_reduction(time::Instant now);
+  void begin_reduction(time::Instant now, bool marked = false);
   void enter_recovery(Ack& ack);
   void enter_reduced(Ack& ack);
   void enter_loss(time::Instant now);

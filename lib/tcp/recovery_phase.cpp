@@ -161,12 +161,14 @@ void Recovery::init_undo() {
   if (out == 0) first_retransmission_ = time::Instant();
 }
 
-void Recovery::begin_reduction(time::Instant now) {
+void Recovery::begin_reduction(time::Instant now, bool marked) {
   high_ = nxt_;
   reduction_cwnd_ = prior_cwnd_ = window_.cwnd;
   prr_delivered_ = prr_out_ = 0;
   probe_active_ = false;
-  window_.ssthresh = std::max(control_->on_congestion(control_state_, window_, now), window_.mss);
+  window_.ssthresh = std::max(marked ? control_->on_congestion(control_state_, window_, now)
+                                     : control_->on_loss(control_state_, window_, now),
+                              window_.mss);
 }
 
 void Recovery::end_reduction() {
@@ -180,7 +182,7 @@ void Recovery::end_reduction() {
 void Recovery::enter_reduced(Ack& ack) {
   prior_ssthresh_ = 0;
   undo_valid_ = false;
-  begin_reduction(ack.now);
+  begin_reduction(ack.now, true);
   phase_ = Phase::Reduced;
 }
 
@@ -204,7 +206,7 @@ void Recovery::enter_loss(time::Instant now) {
   if (fresh || una_.at_or_after(high_)) {
     prior_ssthresh_ = current_ssthresh();
     prior_cwnd_ = window_.cwnd;
-    window_.ssthresh = std::max(control_->on_congestion(control_state_, window_, now), window_.mss);
+    window_.ssthresh = std::max(control_->on_loss(control_state_, window_, now), window_.mss);
     init_undo();
   }
   counters_.add(phase_ == Phase::Recovery
@@ -233,13 +235,13 @@ bool Recovery::delayed(const Ack& ack) const {
   return ack.event.echoed_at + time::Duration::milliseconds(1) <= first_retransmission_;
 }
 
-bool Recovery::may_undo(const Ack& ack) const {
-  return undo_valid_ && (undo_retransmissions_ == 0 || delayed(ack));
 void Recovery::note_late(Seq low) {
   if (rack_.on_late(low, window_.mss, settings_))
     counters_.add(timestamps_ ? Count::TCPTSReorder : Count::TCPSACKReorder);
 }
 
+bool Recovery::may_undo(const Ack& ack) const {
+  return undo_valid_ && (undo_retransmissions_ == 0 || delayed(ack));
 }
 
 // Linux: tcp_undo_cwnd_reduction.
