@@ -34,6 +34,10 @@ Runner::Runner(const Script& script, const Variation& variation)
     : script_(script), variation_(variation) {}
 
 Runner::~Runner() {
+  if (closer_.joinable()) {
+    ln_embed_advance_to(stack_, now() + 1'000'000'000'000);
+    closer_.join();
+  }
   if (fd_ >= 0) ln_close(fd_);
   if (listener_ >= 0) ln_close(listener_);
   if (stack_ != nullptr) ln_embed_destroy(stack_);

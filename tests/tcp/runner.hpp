@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "tcp/packet.hpp"
 #include "tcp/script.hpp"
@@ -56,6 +57,8 @@ class Runner {
   long do_connect();
   long do_accept();
   long do_send(const Step& step);
+  Verdict close_in_a_thread();
+  Verdict await_close();
   long do_receive(const Step& step, Verdict& wrong);
   long do_set(const Step& step, Verdict& wrong);
   long do_poll(const Step& step, Verdict& wrong);
@@ -85,8 +88,9 @@ class Runner {
   Bytes packet_;                           // taken last
   bool pending_ = false;                   // and not yet used up
   std::int64_t packet_ns_ = 0;
-  Bytes cookie_;     // of Fast Open, the last that was sent
-  Bytes last_data_;  // the last datagram with data or SYN: what ICMP errors quote
+  std::thread closer_;  // in a blocking close
+  Bytes cookie_;        // of Fast Open, the last that was sent
+  Bytes last_data_;     // the last datagram with data or SYN: what ICMP errors quote
 };
 
 }  // namespace linnet::tests

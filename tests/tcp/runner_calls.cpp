@@ -4,18 +4,23 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "tcp/runner.hpp"
 #include "tcp/stream.hpp"
 
 namespace linnet::tests {
 namespace {
+
+// Of real time: until another thread must have come to a point, and may have gone back to sleep.
+constexpr int kPatienceMs = 10'000, kBrieflyMs = 500;
 
 struct ErrorName {
   int number;
@@ -140,6 +145,13 @@ Runner::Verdict Runner::call(const Step& step) {
   } else if (step.verb == "shutdown") {
     const std::string& how = step.words.at(0);
     result = ln_shutdown(fd_, how == "rd" ? SHUT_RD : how == "wr" ? SHUT_WR : SHUT_RDWR);
+  } else if (step.verb == "close" && !step.words.empty() && step.words[0] == "blocking") {
+    return close_in_a_thread();
+  } else if (step.verb == "closing") {
+    if (ln_embed_await_sleepers(stack_, 1, kBrieflyMs) != 0) return "close has returned";
+    return std::nullopt;
+  } else if (step.verb == "closed") {
+    return await_close();
   } else if (step.verb == "close") {
     const bool listener = !step.words.empty();  // close listener
     int& fd = listener ? listener_ : fd_;
@@ -216,6 +228,22 @@ long Runner::do_send(const Step& step) {
                                    opens ? sizeof peer : 0);
   if (result > 0) sent_ += static_cast<std::uint64_t>(result);
   return result;
+}
+
+// close blocking: a thread of its own sleeps in it, for as long as SO_LINGER says.
+Runner::Verdict Runner::close_in_a_thread() {
+  int off = 0;
+  if (ln_ioctl(fd_, FIONBIO, &off) != 0) return "FIONBIO: " + error_name(errno);
+  closer_ = std::thread([fd = std::exchange(fd_, -1)] { ln_close(fd); });
+  if (ln_embed_await_sleepers(stack_, 1, kPatienceMs) != 0) return "close does not sleep";
+  ln_embed_advance_to(stack_, now());  // what it asked for last
+  return std::nullopt;
+}
+
+Runner::Verdict Runner::await_close() {
+  if (ln_embed_await_returns(stack_, 0, kPatienceMs) != 0) return "close still sleeps";
+  closer_.join();
+  return std::nullopt;
 }
 
 // recv BYTES [oob|peek]
