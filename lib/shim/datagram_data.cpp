@@ -295,7 +295,7 @@ ssize_t Datagram::receive(ReceiveCall& call) {
   if ((call.flags & MSG_ERRQUEUE) != 0) return receive_error(call);
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   const auto waited = program().wait(
-      *this, lock, deadline(options_.receive_timeout), may_block,
+      *this, lock, deadline(options_->receive_timeout), may_block,
       [this] { return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0; });
   if (waited != Waited::Done) return result_of(waited);
   if (error_ != 0) return take_error();
@@ -332,7 +332,7 @@ int Datagram::borrow(std::span<ln_buffer> buffers, int flags) {
   Lock lock(mutex_);
   const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
   const auto waited = program().wait(
-      *this, lock, deadline(options_.receive_timeout), may_block,
+      *this, lock, deadline(options_->receive_timeout), may_block,
       [this] { return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0; });
   if (waited != Waited::Done) return result_of(waited);
   if (error_ != 0) return take_error();

@@ -80,7 +80,7 @@ const OptionRow* find_option(int level, int name) {
 }
 
 int OptionValues::get(const OptionRow& row) const {
-  for (const auto& [set, value] : set_) {
+  for (const auto& [set, value] : values_->set) {
     if (set == &row) return value;
   }
   return row.initial;
@@ -95,12 +95,13 @@ int OptionValues::get(int level, int name) const {
 void OptionValues::set(const OptionRow& row, int value) {
   if (row.level == SOL_SOCKET && row.name == SO_RCVLOWAT) low_water_ = std::max(1, value);
   if (row.level == SOL_SOCKET && row.name == SO_OOBINLINE) urgent_in_line_ = value != 0;
-  for (auto& [set, old] : set_) {
+  auto& all = values_.change().set;
+  for (auto& [set, old] : all) {
     if (set != &row) continue;
     old = value;
     return;
   }
-  set_.emplace_back(&row, value);
+  all.emplace_back(&row, value);
 }
 
 }  // namespace linnet::shim

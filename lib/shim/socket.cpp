@@ -142,12 +142,12 @@ std::vector<Message> Socket::option_messages() const {
     add(socket::option(static_cast<std::uint32_t>(row.level), static_cast<std::uint32_t>(row.name)),
         value);
   });
-  if (options_.send_buffer != 0) add(socket::name::kSendBuffer, options_.send_buffer);
-  if (options_.receive_buffer != 0) add(socket::name::kReceiveBuffer, options_.receive_buffer);
-  if (options_.device >= 0) add(socket::name::kBindToDevice, options_.device);
-  if (options_.congestion != 0) add(socket::name::kCongestion, options_.congestion);
-  if (options_.max_pacing_rate != UINT64_MAX)
-    add(socket::name::kMaxPacingRate, static_cast<std::int64_t>(options_.max_pacing_rate));
+  if (options_->send_buffer != 0) add(socket::name::kSendBuffer, options_->send_buffer);
+  if (options_->receive_buffer != 0) add(socket::name::kReceiveBuffer, options_->receive_buffer);
+  if (options_->device >= 0) add(socket::name::kBindToDevice, options_->device);
+  if (options_->congestion != 0) add(socket::name::kCongestion, options_->congestion);
+  if (options_->max_pacing_rate != UINT64_MAX)
+    add(socket::name::kMaxPacingRate, static_cast<std::int64_t>(options_->max_pacing_rate));
   return out;
 }
 

@@ -129,14 +129,14 @@ int set_structure(OptionValues& options, int name, const void* value, socklen_t 
       if (length < sizeof linger) return -EINVAL;
       if (value == nullptr) return -EFAULT;
       std::memcpy(&linger, value, sizeof linger);
-      options.linger = linger.l_onoff != 0;
-      if (options.linger) options.linger_seconds = linger.l_linger;
+      options.change().linger = linger.l_onoff != 0;
+      if (options->linger) options.change().linger_seconds = linger.l_linger;
       return 0;
     }
     case SO_RCVTIMEO:
-      return read_timeout(value, length, options.receive_timeout);
+      return read_timeout(value, length, options.change().receive_timeout);
     case SO_SNDTIMEO:
-      return read_timeout(value, length, options.send_timeout);
+      return read_timeout(value, length, options.change().send_timeout);
     default:
       return -ENOPROTOOPT;
   }
@@ -150,7 +150,7 @@ int set_congestion(OptionValues& options, const void* value, socklen_t length) {
   const auto* const found =
       std::find(std::begin(kCongestionNames) + 1, std::end(kCongestionNames), given);
   if (found == std::end(kCongestionNames)) return -ENOENT;
-  options.congestion = static_cast<int>(found - kCongestionNames);
+  options.change().congestion = static_cast<int>(found - kCongestionNames);
   return 0;
 }
 
@@ -196,17 +196,18 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     std::memcpy(device, value, std::min<std::size_t>(length, sizeof device - 1));
     const int index = device[0] == '\0' ? -1 : program().host().device_index(device);
     if (device[0] != '\0' && index < 0) return -ENODEV;
-    options_.device = index;
+    options_.change().device = index;
     local_.device = index < 0 ? std::uint16_t{0xffff} : static_cast<std::uint16_t>(index);
     return travel(level, name, index);
   }
   if (level == IPPROTO_TCP && name == TCP_CONGESTION && kind() == File::Kind::Stream) {
     if (const int bad = set_congestion(options_, value, length); bad != 0) return bad;
-    return travel(level, name, options_.congestion);
+    return travel(level, name, options_->congestion);
   }
   if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
-    if (const int bad = read_rate(value, length, options_.max_pacing_rate); bad != 0) return bad;
-    return travel(level, name, static_cast<std::int64_t>(options_.max_pacing_rate));
+    if (const int bad = read_rate(value, length, options_.change().max_pacing_rate); bad != 0)
+      return bad;
+    return travel(level, name, static_cast<std::int64_t>(options_->max_pacing_rate));
   }
   if (const int special = set_special(lock, level, name, value, length); special != -ENOPROTOOPT)
     return special;
@@ -228,7 +229,7 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
                                                          : program().settings().rmem_max.load());
     // What a lane is told is doubled there; zero would mean that nothing was set.
     const int asked = std::clamp(number < 0 ? most : number, 1, most);
-    (name == SO_SNDBUF ? options_.send_buffer : options_.receive_buffer) = asked;
+    (name == SO_SNDBUF ? options_.change().send_buffer : options_.change().receive_buffer) = asked;
     return travel(level, name, asked);
   }
   if (const int bad = adjust(*row, number); bad != 0) return bad;
@@ -261,41 +262,41 @@ int Socket::get_special(int level, int name, void* value, socklen_t* length) {
     case SO_ACCEPTCONN:
       return write_int(listening() ? 1 : 0, value, length);
     case SO_RCVTIMEO:
-      return write_timeout(options_.receive_timeout, value, length);
+      return write_timeout(options_->receive_timeout, value, length);
     case SO_SNDTIMEO:
-      return write_timeout(options_.send_timeout, value, length);
+      return write_timeout(options_->send_timeout, value, length);
     case SO_SNDBUF: {
       const int initial =
           stream ? program().stream_send_buffer() : static_cast<int>(settings.wmem_default.load());
       const auto most = static_cast<int>(settings.wmem_max.load());
-      return write_int(options_.send_buffer == 0
+      return write_int(options_->send_buffer == 0
                            ? initial
-                           : buffer_size(options_.send_buffer, kLeastSendBuffer, most),
+                           : buffer_size(options_->send_buffer, kLeastSendBuffer, most),
                        value, length);
     }
     case SO_RCVBUF: {
       const int initial = stream ? program().stream_receive_buffer()
                                  : static_cast<int>(settings.rmem_default.load());
       const auto most = static_cast<int>(settings.rmem_max.load());
-      return write_int(options_.receive_buffer == 0
+      return write_int(options_->receive_buffer == 0
                            ? initial
-                           : buffer_size(options_.receive_buffer, kLeastReceiveBuffer, most),
+                           : buffer_size(options_->receive_buffer, kLeastReceiveBuffer, most),
                        value, length);
     }
     case SO_MAX_PACING_RATE:
-      return write_rate(options_.max_pacing_rate, value, length);
+      return write_rate(options_->max_pacing_rate, value, length);
     case SO_LINGER: {
-      const struct linger linger{options_.linger ? 1 : 0, options_.linger_seconds};
+      const struct linger linger{options_->linger ? 1 : 0, options_->linger_seconds};
       return write_value(&linger, sizeof linger, value, length);
     }
     case SO_BINDTODEVICE: {
-      if (options_.device < 0) {
+      if (options_->device < 0) {
         *length = 0;
         return 0;
       }
       char device[16] = {};
       if (*length < sizeof device) return -EINVAL;
-      if (!program().host().device_name(static_cast<unsigned>(options_.device), device))
+      if (!program().host().device_name(static_cast<unsigned>(options_->device), device))
         return -ENODEV;
       return write_value(device, std::strlen(device) + 1, value, length);
     }
@@ -311,7 +312,7 @@ int Socket::get_option(int level, int name, void* value, socklen_t* length) {
   if (level == IPPROTO_TCP && name == TCP_CONGESTION && kind() == File::Kind::Stream) {
     const std::lock_guard lock(mutex_);
     char text[16] = {};  // TCP_CA_NAME_MAX
-    kCongestionNames[options_.congestion == 0 ? 2 : options_.congestion].copy(text, sizeof text);
+    kCongestionNames[options_->congestion == 0 ? 2 : options_->congestion].copy(text, sizeof text);
     return write_value(text, sizeof text, value, length);
   }
   const OptionRow* const row = find_option(level, name);

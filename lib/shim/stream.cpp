@@ -20,6 +20,9 @@ constexpr std::uint32_t kIn = POLLIN | POLLRDNORM, kOut = POLLOUT | POLLWRNORM;
 
 }  // namespace
 
+// A million of them may be idle.
+static_assert(sizeof(Stream) <= 256);
+
 Stream::Stream(std::shared_ptr<Program> program)
     : Socket(File::Kind::Stream, std::move(program), socket::Kind::Stream, SOCK_STREAM,
              IPPROTO_TCP) {
@@ -28,7 +31,7 @@ Stream::Stream(std::shared_ptr<Program> program)
 
 // Linux: tcp_poll.
 std::uint32_t Stream::mask() const {
-  if (state_ == State::Listen) return accepted_.empty() ? 0u : kIn;
+  if (state_ == State::Listen) return rare_->accepted.empty() ? 0u : kIn;
   std::uint32_t out = error_ != 0 ? POLLERR : 0u;
   if (state_ == State::SynSent) return deferred_ ? out | kOut : out;
   if (state_ == State::Close || (shutdown_ == (kReceiveShut | kSendShut))) out |= POLLHUP;
@@ -111,7 +114,7 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
 // `busy`: what a call that does not wait says while the handshake goes on.
 int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
   if (state_ == State::SynSent) {
-    const auto waited = program().wait(*this, lock, deadline(options_.send_timeout), may_block,
+    const auto waited = program().wait(*this, lock, deadline(options_->send_timeout), may_block,
                                        [this] { return state_ != State::SynSent; });
     if (waited == Waited::Interrupted) return -EINTR;
     if (waited != Waited::Done) return busy;
@@ -140,7 +143,7 @@ int Stream::disconnect(Lock& lock) {
     close.handle = std::exchange(handle_, {});
     close.flags = socket::message_flag::kAbort;
     const unsigned lane = lane_;
-    closing_.push_back({lane, close.handle});
+    rare_.change().closing.push_back({lane, close.handle});
     lock.unlock();
     program().request(lane, close);
     program().carry_out(lane);
@@ -164,12 +167,12 @@ int Stream::listen(int backlog) {
   if (attempt_ != Attempt::Unconnected || (state_ != State::Close && state_ != State::Listen))
     return -EINVAL;
   const auto most = static_cast<int>(program().settings().somaxconn.load());
-  backlog_ = backlog < 0 ? most : std::min(backlog, most);
+  rare_.change().backlog = backlog < 0 ? most : std::min(backlog, most);
   if (const int bad = bind_any_port(); bad != 0) return bad;
   if (const int taken = program().ports().listen(ticket_); taken != 0) return -taken;
   std::vector<Message> requests = option_messages();
   Message listen = message(RequestKind::Listen);
-  listen.value = static_cast<std::uint64_t>(backlog_);
+  listen.value = static_cast<std::uint64_t>(rare_->backlog);
   requests.push_back(listen);
   const bool first = state_ != State::Listen;
   state_ = State::Listen;
@@ -177,7 +180,7 @@ int Stream::listen(int backlog) {
   error_ = 0;
   lock.unlock();
   for (unsigned lane = 0; lane < program().lanes(); ++lane) {
-    for (const LaneHandle& at : listens_) {
+    for (const LaneHandle& at : rare_->listens) {
       if (at.lane == lane) requests.back().handle = at.handle;
     }
     program().request(lane, requests);
@@ -191,7 +194,8 @@ int Stream::listen(int backlog) {
     return -error;
   }
   publish(mask(), 0);
-  if (options_.get(IPPROTO_TCP, TCP_FASTOPEN) != 0 || options_.fast_open_keys) tell_fast_open(lock);
+  if (options_.get(IPPROTO_TCP, TCP_FASTOPEN) != 0 || options_->fast_open_keys)
+    tell_fast_open(lock);
   return 0;
 }
 
@@ -199,11 +203,11 @@ int Stream::accept(std::shared_ptr<Socket>& made) {
   Lock lock(mutex_);
   if (state_ != State::Listen) return -EINVAL;
   const auto waited =
-      program().wait(*this, lock, deadline(options_.receive_timeout), !nonblocking(),
-                     [this] { return !accepted_.empty() || state_ != State::Listen; });
+      program().wait(*this, lock, deadline(options_->receive_timeout), !nonblocking(),
+                     [this] { return !rare_->accepted.empty() || state_ != State::Listen; });
   if (waited != Waited::Done) return result_of(waited);
   if (state_ != State::Listen) return -EINVAL;
-  std::shared_ptr<Stream> stream = accepted_.pop();
+  std::shared_ptr<Stream> stream = rare_.change().accepted.pop();
   publish(mask(), 0);
   lock.unlock();
   stream->adopt();
@@ -279,14 +283,15 @@ int Stream::shutdown(int how) {
 }
 
 void Stream::close_listener(Lock& lock) {
-  const std::vector<LaneHandle> handles = std::exchange(listens_, {});
-  closing_.insert(closing_.end(), handles.begin(), handles.end());
+  const std::vector<LaneHandle> handles = std::exchange(rare_.change().listens, {});
+  std::vector<LaneHandle>& closing = rare_.change().closing;
+  closing.insert(closing.end(), handles.begin(), handles.end());
   cancelled_ += std::exchange(opening_, 0);
   Message close = message(RequestKind::Close);
   state_ = State::Close;  // what is still accepted meanwhile is refused
   std::vector<std::shared_ptr<Stream>> unwanted;
-  while (!accepted_.empty())
-    unwanted.push_back(accepted_.pop());
+  while (!rare_->accepted.empty())
+    unwanted.push_back(rare_.change().accepted.pop());
   lock.unlock();
   for (const auto& stream : unwanted)
     stream->abandon();
@@ -306,20 +311,20 @@ int Stream::on_close() {
   const bool unread = received_bytes_ > 0;  // RFC 2525 section 2.17
   drop_received();
   if (state_ == State::Listen) close_listener(lock);
-  const bool aborts = unread || (options_.linger && options_.linger_seconds == 0);
+  const bool aborts = unread || (options_->linger && options_->linger_seconds == 0);
   if (handle_) {
     Message close = message(RequestKind::Close);
     close.handle = handle_;
     close.flags = aborts ? socket::message_flag::kAbort : std::uint8_t{0};
-    const bool lingers = options_.linger && !aborts;
-    if (lingers) close.value = static_cast<std::uint64_t>(options_.linger_seconds) * 1000 + 1;
+    const bool lingers = options_->linger && !aborts;
+    if (lingers) close.value = static_cast<std::uint64_t>(options_->linger_seconds) * 1000 + 1;
     const unsigned lane = lane_;
     lock.unlock();
     program().request(lane, close);
     program().carry_out(lane);
     lock.lock();
     if (lingers && !nonblocking()) {
-      program().wait(*this, lock, deadline(time::Duration::seconds(options_.linger_seconds)), true,
+      program().wait(*this, lock, deadline(time::Duration::seconds(options_->linger_seconds)), true,
                      [this] { return !handle_; });
     }
   }
@@ -346,7 +351,7 @@ void Stream::opened(unsigned lane, const Message& event) {
   else if (opening_ > 0)
     --opening_;
   if (wanted && state_ == State::Listen) {
-    listens_.push_back({lane, event.handle});
+    rare_.change().listens.push_back({lane, event.handle});
   } else if (wanted && state_ == State::SynSent && !handle_) {
     lane_ = lane;
     handle_ = event.handle;
@@ -362,7 +367,7 @@ void Stream::discard(unsigned lane, Handle handle) {
   Message close = message(RequestKind::Close);
   close.handle = handle;
   close.flags = socket::message_flag::kAbort;
-  closing_.push_back({lane, handle});
+  rare_.change().closing.push_back({lane, handle});
   program().post(lane, close);
 }
 
@@ -384,7 +389,7 @@ void Stream::failed(int error) {
   if (state_ == State::SynSent) forget_local();
   state_ = State::Close;
   // The lane gives it up by itself: a new connect may come before it says so.
-  if (handle_) closing_.push_back({lane_, std::exchange(handle_, {})});
+  if (handle_) rare_.change().closing.push_back({lane_, std::exchange(handle_, {})});
   shutdown_ = kReceiveShut | kSendShut;  // Linux: tcp_done
   happened(POLLERR | POLLHUP | kIn | kOut | POLLRDHUP);
 }
@@ -407,10 +412,12 @@ void Stream::refused(int error) {
 }
 
 void Stream::answered(const Message& event) {
-  for (Question& question : questions_) {
-    if (question.cookie != event.cookie) continue;
-    question.answer = event;
-    return publish(mask(), POLLIN);
+  if (!rare_->questions.empty()) {
+    for (Question& question : rare_.change().questions) {
+      if (question.cookie != event.cookie) continue;
+      question.answer = event;
+      return publish(mask(), POLLIN);
+    }
   }
   if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
 }
@@ -453,8 +460,8 @@ bool Stream::handle_closed(unsigned lane, const Message& event) {
   const auto same = [&](const LaneHandle& at) {
     return at.lane == lane && at.handle == event.handle;
   };
-  std::erase_if(listens_, same);
-  std::erase_if(closing_, same);
+  if (!rare_->listens.empty()) std::erase_if(rare_.change().listens, same);
+  if (!rare_->closing.empty()) std::erase_if(rare_.change().closing, same);
   if (same({lane_, handle_})) {
     handle_ = {};
     if (state_ == State::SynSent || state_ == State::Established) state_ = State::Close;
@@ -466,7 +473,7 @@ bool Stream::handle_closed(unsigned lane, const Message& event) {
 // No lane knows of the closed socket any more: its number is free, once.
 bool Stream::may_leave() {
   if (!closed_ || handle_ || opening_ > 0 || cancelled_ > 0) return false;
-  if (!listens_.empty() || !closing_.empty()) return false;
+  if (!rare_->listens.empty() || !rare_->closing.empty()) return false;
   return !std::exchange(left_, true);
 }
 
@@ -476,7 +483,7 @@ void Stream::accepted(unsigned lane, const Message& event) {
   stream->arrive(lane, event, options_);
   program().remember(lane, event.handle, stream);
   if (state_ != State::Listen || closed_) return stream->refuse(lane);
-  accepted_.push(std::move(stream));
+  rare_.change().accepted.push(std::move(stream));
   happened(kIn);
 }
 
@@ -548,7 +555,7 @@ bool Stream::on_event(unsigned lane, const Message& event) {
 
 void Stream::each_handle(const std::function<void(unsigned, Handle)>& tell) const {
   if (handle_) tell(lane_, handle_);
-  for (const LaneHandle& at : std::vector(listens_))
+  for (const LaneHandle& at : std::vector(rare_->listens))
     tell(at.lane, at.handle);
 }
 

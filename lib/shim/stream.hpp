@@ -3,6 +3,7 @@
 #pragma once
 
 #include "shim/fifo.hpp"
+#include "shim/on_demand.hpp"
 #include "shim/socket.hpp"
 #include "socket/options.hpp"
 
@@ -52,6 +53,15 @@ class Stream final : public Socket {
   struct Question {
     std::uint64_t cookie;
     std::optional<Message> answer{};
+  };
+  // What a connection that is open does without.
+  struct Rare {
+    Fifo<std::shared_ptr<Stream>> accepted{};  // of a listener, as the next two
+    std::vector<LaneHandle> listens{};
+    int backlog = 0;
+    std::vector<LaneHandle> closing{};  // not ours any more; their Closed is to come
+    std::uint64_t asked = 0;            // cookie of the last query
+    std::vector<Question> questions{};
   };
   using Lock = std::unique_lock<Mutex>;
 
@@ -105,17 +115,13 @@ class Stream final : public Socket {
   Attempt attempt_ = Attempt::Unconnected;
   bool end_ = false;     // the peer's FIN
   bool closed_ = false;  // the last descriptor is gone
-  int backlog_ = 0;
   unsigned lane_ = 0;
-  Handle handle_{};                  // of a connection
-  unsigned opening_ = 0;             // Opened that are to come
-  unsigned cancelled_ = 0;           // such as nobody wants any more
-  bool deferred_ = false;            // connect waits for data to send (TCP_FASTOPEN_CONNECT)
-  std::uint16_t in_syn_ = 0;         // bytes that the SYN took
-  bool left_ = false;                // the number is given away
-  std::vector<LaneHandle> listens_;  // of a listener
-  std::vector<LaneHandle> closing_;  // not ours any more; their Closed is to come
-
+  Handle handle_{};           // of a connection
+  unsigned opening_ = 0;      // Opened that are to come
+  unsigned cancelled_ = 0;    // such as nobody wants any more
+  bool deferred_ = false;     // connect waits for data to send (TCP_FASTOPEN_CONNECT)
+  bool left_ = false;         // the number is given away
+  std::uint16_t in_syn_ = 0;  // bytes that the SYN took
   Fifo<Segment> received_;
   std::size_t received_bytes_ = 0;
   std::uint64_t read_at_ = 0;     // of the stream: bytes that were read
@@ -126,9 +132,7 @@ class Stream final : public Socket {
   std::uint64_t credit_ = 0;   // bytes that may be sent
   std::uint64_t granted_ = 0;  // of all that is not acknowledged and may be sent
   bool starved_ = false;  // there was credit and no free buffer: not writable until one is back
-  Fifo<std::shared_ptr<Stream>> accepted_;
-  std::uint64_t asked_ = 0;  // cookie of the last query
-  std::vector<Question> questions_;
+  OnDemand<Rare> rare_;
 };
 
 }  // namespace linnet::shim

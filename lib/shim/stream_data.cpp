@@ -99,7 +99,7 @@ ssize_t Stream::send(const SendCall& call) {
   if ((call.flags & (MSG_DONTROUTE | MSG_ERRQUEUE)) != 0) return -EOPNOTSUPP;
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   Lock lock(mutex_);
-  const time::Instant until = deadline(options_.send_timeout);
+  const time::Instant until = deadline(options_->send_timeout);
   std::size_t sent = 0;
   if (deferred_ || (call.flags & MSG_FASTOPEN) != 0) [[unlikely]] {
     const ssize_t first = send_with_syn(lock, call, may_block);
@@ -135,7 +135,7 @@ ssize_t Stream::send(const SendCall& call) {
 int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
   const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
   Lock lock(mutex_);
-  const time::Instant until = deadline(options_.send_timeout);
+  const time::Instant until = deadline(options_->send_timeout);
   int taken = 0;
   for (const ln_buffer& buffer : buffers) {
     const auto waited = program().wait(*this, lock, until, may_block, [&] {
@@ -266,7 +266,7 @@ ssize_t Stream::receive(ReceiveCall& call) {
   if (call.room == 0 && received_bytes_ > 0) return 0;
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   const bool peek = (call.flags & MSG_PEEK) != 0;
-  const time::Instant until = deadline(options_.receive_timeout);
+  const time::Instant until = deadline(options_->receive_timeout);
   const auto low = static_cast<std::size_t>(options_.low_water());
   const std::size_t target =
       (call.flags & MSG_WAITALL) != 0
@@ -305,7 +305,7 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
   if (state_ == State::Listen) return -ENOTCONN;
   const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
   const auto waited =
-      program().wait(*this, lock, deadline(options_.receive_timeout), may_block,
+      program().wait(*this, lock, deadline(options_->receive_timeout), may_block,
                      [this] { return received_bytes_ > 0 || error_ != 0 || at_end(); });
   if (waited != Waited::Done) return result_of(waited);
   if (received_bytes_ == 0) {
@@ -381,21 +381,22 @@ std::optional<Message> Stream::ask(Lock& lock, socket::QueryKind what) {
   Message query = message(RequestKind::Query);
   query.handle = handle_;
   query.value = static_cast<std::uint64_t>(what);
-  query.cookie = ++asked_;
-  questions_.push_back({query.cookie});
+  query.cookie = ++rare_.change().asked;
+  std::vector<Question>& questions = rare_.change().questions;
+  questions.push_back({query.cookie});
   const unsigned lane = lane_;
   lock.unlock();
   program().request(lane, query);
   program().carry_out(lane);
   lock.lock();
   const auto mine = [&] {
-    return std::find_if(questions_.begin(), questions_.end(),
+    return std::find_if(questions.begin(), questions.end(),
                         [&](const Question& question) { return question.cookie == query.cookie; });
   };
   program().wait_for_lane(*this, lock,
                           [&] { return mine()->answer.has_value() || handle_ != query.handle; });
   const std::optional<Message> answer = mine()->answer;
-  questions_.erase(mine());
+  questions.erase(mine());
   return answer;
 }
 
@@ -404,8 +405,8 @@ int Stream::tcp_info(void* value, socklen_t* length) {
   Lock lock(mutex_);
   info.tcpi_state = state_ == State::Listen ? 10 : 7;  // TCP_LISTEN, TCP_CLOSE
   if (state_ == State::Listen) {
-    info.tcpi_unacked = static_cast<std::uint32_t>(accepted_.size());
-    info.tcpi_sacked = static_cast<std::uint32_t>(backlog_);
+    info.tcpi_unacked = static_cast<std::uint32_t>(rare_->accepted.size());
+    info.tcpi_sacked = static_cast<std::uint32_t>(rare_->backlog);
   }
   if (!handle_) {
     const auto count = std::min<std::size_t>(*length, sizeof info);

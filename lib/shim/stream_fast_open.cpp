@@ -75,7 +75,7 @@ int Stream::set_special(Lock& lock, int level, int name, const void* value, sock
   std::memcpy(&keys.primary, value, kKeyBytes);
   if (keys.has_backup)
     std::memcpy(&keys.backup, static_cast<const std::byte*>(value) + kKeyBytes, kKeyBytes);
-  options_.fast_open_keys = std::make_shared<const tcp::FastOpenKeySet>(keys);
+  options_.change().fast_open_keys = std::make_shared<const tcp::FastOpenKeySet>(keys);
   if (state_ == State::Listen) tell_fast_open(lock);
   return 0;
 }
@@ -83,7 +83,7 @@ int Stream::set_special(Lock& lock, int level, int name, const void* value, sock
 int Stream::fast_open_key(void* value, socklen_t* length) {
   const std::lock_guard lock(mutex_);
   const tcp::FastOpenKeySet keys =
-      options_.fast_open_keys ? *options_.fast_open_keys : program().fast_open_keys();
+      options_->fast_open_keys ? *options_->fast_open_keys : program().fast_open_keys();
   const SipKey both[] = {keys.primary, keys.backup};
   const auto count = std::min<std::size_t>(*length, (keys.has_backup ? 2 : 1) * kKeyBytes);
   std::memcpy(value, both, count);
@@ -99,8 +99,8 @@ std::vector<Message> Stream::fast_open_messages() const {
     message.value = value;
     out.push_back(message);
   };
-  if (options_.fast_open_keys) {
-    const tcp::FastOpenKeySet& keys = *options_.fast_open_keys;
+  if (options_->fast_open_keys) {
+    const tcp::FastOpenKeySet& keys = *options_->fast_open_keys;
     const std::uint64_t words[] = {keys.primary.k0, keys.primary.k1, keys.backup.k0, keys.backup.k1,
                                    keys.has_backup ? 2u : 1u};
     for (std::uint32_t i = 0; i < std::size(words); ++i)
@@ -113,7 +113,7 @@ std::vector<Message> Stream::fast_open_messages() const {
 // What only listeners are told, once they stand.
 void Stream::tell_fast_open(Lock& lock) {
   std::vector<Message> requests = fast_open_messages();
-  const std::vector<LaneHandle> handles = listens_;
+  const std::vector<LaneHandle> handles = rare_->listens;
   lock.unlock();
   for (const LaneHandle& at : handles) {
     for (Message& request : requests)

@@ -87,6 +87,7 @@ bool LaneSockets::end(Turn& turn) {
 
 void LaneSockets::after_turn() {
   tell_orphans();
+  tcp_.make_room();
   context_.programs.wake();
   for (std::uint32_t lanes = context_.giver.take_given_to(); lanes != 0; lanes &= lanes - 1)
     context_.system.sessions.wake_lane(static_cast<unsigned>(__builtin_ctz(lanes)));
@@ -165,7 +166,11 @@ bool LaneSockets::take_message(Turn& turn) {
 unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
   unsigned count = 0;
   Message request;
-  while (count < kRequests && context_.programs.next_request(session, request)) {
+  while (count < kRequests) {
+    // Memory for what wakes comes after the turn: there is more to do.
+    if (!tcp_.can_wake(turn.now)) [[unlikely]]
+      return kRequests;
+    if (!context_.programs.next_request(session, request)) break;
     ++count;
     carry_out(turn, session, request);
   }
@@ -313,16 +318,18 @@ void LaneSockets::answer_query(Turn& turn, Socket& socket, const Message& reques
   answer.cookie = request.cookie;
   answer.option = EOPNOTSUPP;
   if (socket.role == Role::Connection) {
-    auto& connection = static_cast<TcpSocket&>(socket).connection;
+    const auto& stream = static_cast<TcpSocket&>(socket);
+    const tcp::Connection* const connection = stream.connection;
     const QueryKind what{static_cast<std::uint8_t>(request.value)};
     if (what == QueryKind::QueueSizes) {
       answer.option = 0;
-      answer.value =
-          std::uint64_t{connection.unread_bytes()} << 32 | connection.unacknowledged_bytes();
+      if (connection != nullptr)
+        answer.value =
+            std::uint64_t{connection->unread_bytes()} << 32 | connection->unacknowledged_bytes();
     } else if (what == QueryKind::TcpInfo) {
       answer.option = ENOBUFS;
       tcp::Info info{};
-      connection.info(turn.now, info);
+      tcp_.info(stream, turn.now, info);
       Packet packet = context_.system.pool.allocate();
       if (packet) {
         std::memcpy(packet.put(sizeof info), &info, sizeof info);
@@ -349,8 +356,9 @@ void LaneSockets::go_on(Turn& turn, LaneSession& session) {
 unsigned LaneSockets::end_session(Turn& turn, LaneSession& session) {
   session.deaf = true;
   if (const unsigned taken = take_requests(turn, session); taken == kRequests) return taken;
+  if (!tcp_.can_wake(turn.now)) return 1;
   unsigned count = 0;
-  while (!session.sockets.empty() && count < kClosedSockets) {
+  while (!session.sockets.empty() && count < kClosedSockets && tcp_.can_wake(turn.now)) {
     Socket& socket = *session.sockets.front();
     ++count;
     switch (socket.role) {

@@ -48,17 +48,12 @@ class Slab {
     return *std::launder(reinterpret_cast<T*>(at(number).bytes));
   }
   std::uint32_t used() const { return used_; }
+  // Places that stand free; `make` takes nothing from the heap while there are any.
+  std::uint32_t free() const { return static_cast<std::uint32_t>(chunks_.size()) * kChunk - used_; }
+  bool full() const { return free_ == kNone; }
   std::size_t memory_bytes() const { return chunks_.size() * kChunk * sizeof(Place); }
 
- private:
-  union Place {
-    Place() {}
-    ~Place() {}
-    std::uint32_t next;
-    alignas(T) std::byte bytes[sizeof(T)];
-  };
-  Place& at(std::uint32_t number) { return chunks_[number >> ChunkBits][number & (kChunk - 1)]; }
-
+  // A chunk more. False: `most` are there, or no memory.
   bool grow() {
     const std::size_t first = chunks_.size() * kChunk;
     if (first >= most_) return false;
@@ -71,6 +66,15 @@ class Slab {
     chunks_.push_back(std::move(chunk));
     return true;
   }
+
+ private:
+  union Place {
+    Place() {}
+    ~Place() {}
+    std::uint32_t next;
+    alignas(T) std::byte bytes[sizeof(T)];
+  };
+  Place& at(std::uint32_t number) { return chunks_[number >> ChunkBits][number & (kChunk - 1)]; }
 
   std::vector<std::unique_ptr<Place[]>> chunks_;
   std::uint32_t free_ = kNone;

@@ -33,6 +33,8 @@ struct OptionSet {
   bool header_included : 1 = false;
   bool fast_open_no_cookie : 1 = false;  // TCP_FASTOPEN_NO_COOKIE
 
+  friend bool operator==(const OptionSet&, const OptionSet&) = default;
+
   // 0 or an errno: ENOPROTOOPT for an option that no lane knows, EINVAL for a value out of range.
   int set(std::uint32_t option, std::uint64_t value);
 };

@@ -32,19 +32,23 @@ bool TcpSockets::survey(time::Instant now, Survey& survey, std::uint32_t& cursor
       return;
     }
     const TcpSocket& socket = connections_[number];
-    SocketRow* const row = add(socket.flow, socket.connection.state());
+    tcp::Connection* const connection = socket.connection;
+    SocketRow* const row =
+        add(socket.flow, connection != nullptr ? connection->state() : tcp::State::Established);
     if (row == nullptr) return;
     row->orphan = socket.session == nullptr;
     if (socket.session != nullptr) row->session = socket.session->number;
     row->program = socket.program;
-    row->device = socket.options.device;
+    row->device = socket.options->device;
     row->id = std::uint64_t{socket.handle.generation} << 32 | socket.handle.slot;
-    row->receive_queue = socket.connection.unread_bytes();
-    row->send_queue = socket.connection.unacknowledged_bytes();
+    if (connection != nullptr) {
+      row->receive_queue = connection->unread_bytes();
+      row->send_queue = connection->unacknowledged_bytes();
+    }
     row->receive_memory = row->receive_queue;
     row->has_info = true;
-    socket.connection.info(now, row->info);
-    const auto* const control = socket.options.tcp.congestion_control;
+    info(socket, now, row->info);
+    const auto* const control = socket.options->tcp.congestion_control;
     const auto* const common =
         context_.system.tcp_settings.congestion_control.load(std::memory_order_relaxed);
     row->congestion = control != nullptr  ? control->name().data()

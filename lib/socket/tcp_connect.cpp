@@ -114,14 +114,15 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
     initial = time_wait_[number_of(old)].state.next_initial();
     remove_time_wait(number_of(old));
   }
-  const std::uint32_t number = connections_.make(engine_, options);
+  const std::uint32_t number = connections_.make();
   if (number == kNone) return ENOBUFS;
   TcpSocket& socket = connections_[number];
-  if (!flows_.insert(hash, value_of(Entry::Connection, number))) {
-    connections_.destroy(number);
+  socket.number = number;
+  if (!begin_awake(turn.now, socket, options) ||
+      !flows_.insert(hash, value_of(Entry::Connection, number))) {
+    end_unused(socket);
     return ENOBUFS;
   }
-  socket.number = number;
   socket.flow = flow;
   socket.hash = hash;
   socket.device = way.device;
@@ -133,13 +134,14 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
   opened.peer = {flow.peer, flow.peer_port, packet::kNoDevice};
   if ((request.flags & message_flag::kFastOpen) == 0) {
     context_.programs.tell(session, opened);
-    socket.connection.connect(turn, initial, stamp, way.mtu);
+    socket.connection->connect(turn, initial, stamp, way.mtu);
     return 0;
   }
   packet::Packet data = context_.system.buffers.take_over(session.number, request.buffer);
   if (data) turn.ledger.generated.add();
   const tcp::FastOpenAttempt attempt = attempt_for(turn, flow, options, socket.proves_path);
-  opened.value = socket.connection.connect(turn, initial, stamp, way.mtu, attempt, std::move(data));
+  opened.value =
+      socket.connection->connect(turn, initial, stamp, way.mtu, attempt, std::move(data));
   context_.programs.tell(session, opened);
   return 0;
 }

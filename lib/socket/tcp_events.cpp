@@ -33,6 +33,9 @@ TcpSockets::TcpSockets(Context& context, tcp::Counters& counters)
       engine_{*this, context.wheel, sent_pool_, context.system.tcp_settings, counters},
       flows_(256, kMostConnections),
       connections_(kMostConnections),
+      awake_(kMostConnections),
+      alarms_(kMostConnections),
+      options_(kMostConnections),
       half_open_(kMostHalfOpen),
       time_wait_(kMostConnections),
       listeners_(kMostListeners),
@@ -46,13 +49,15 @@ TcpSockets::TcpSockets(Context& context, tcp::Counters& counters)
 TcpSockets::~TcpSockets() = default;
 
 TcpSockets::Sizes TcpSockets::sizes() const {
-  return {connections_.used(), half_open_.used(), time_wait_.used(), listeners_.used(),
-          engine_.memory.orphans};
+  return {connections_.used(), half_open_.used(),      time_wait_.used(),
+          listeners_.used(),   engine_.memory.orphans, resting_};
 }
 
 TcpSockets::Memory TcpSockets::memory() const {
-  return {connections_.memory_bytes(), half_open_.memory_bytes(), time_wait_.memory_bytes(),
-          flows_.memory_bytes(), context_.handles.memory_bytes()};
+  return {connections_.memory_bytes() + awake_.memory_bytes() + alarms_.memory_bytes() +
+              options_.memory_bytes(),
+          half_open_.memory_bytes(), time_wait_.memory_bytes(), flows_.memory_bytes(),
+          context_.handles.memory_bytes()};
 }
 
 // --- Requests.
@@ -66,8 +71,8 @@ void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {
   socket.credit -= bytes;
   begin_row(turn, socket);
   row_.sends = true;
-  socket.connection.append(turn, std::move(packet), (request.flags & message_flag::kUrgent) != 0,
-                           (request.flags & message_flag::kPushLater) != 0, true);
+  socket.connection->append(turn, std::move(packet), (request.flags & message_flag::kUrgent) != 0,
+                            (request.flags & message_flag::kPushLater) != 0, true);
 }
 
 void TcpSockets::consumed(Turn& turn, TcpSocket& socket, std::uint64_t bytes) {
@@ -80,14 +85,16 @@ void TcpSockets::consumed(Turn& turn, TcpSocket& socket, std::uint64_t bytes) {
 void TcpSockets::begin_row(Turn& turn, TcpSocket& socket) {
   if (row_.socket == &socket) return;
   settle(turn);
+  awake(turn, socket);
   row_.socket = &socket;
 }
 
 void TcpSockets::settle(Turn& turn) {
   const Row row = std::exchange(row_, Row{});
-  if (row.socket == nullptr) return;
-  row.socket->connection.consumed(turn, row.consumed);
-  if (row.sends) row.socket->connection.output(turn);
+  // It rests again where there was nothing to do for it.
+  if (row.socket == nullptr || row.socket->connection == nullptr) return;
+  row.socket->connection->consumed(turn, row.consumed);
+  if (row.sends) row.socket->connection->output(turn);
 }
 
 void TcpSockets::accepted(TcpSocket& socket) {
@@ -103,16 +110,17 @@ void TcpSockets::leave_backlog(TcpSocket& socket) {
 void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,
                             std::uint64_t value) {
   // What is refused was judged by the program's side before; nothing changes here.
-  if (socket.options.set(option, value) != 0) return;
-  socket.connection.set_options(turn, socket.options.tcp);
+  OptionSet options = *socket.options;
+  if (options.set(option, value) != 0 || !use_options(socket, options)) return;
+  awake(turn, socket).set_options(turn, socket.options->tcp);
 }
 
 void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
   const bool abort = (request.flags & message_flag::kAbort) != 0;
   socket.lingering = request.value != 0 && !abort;
   if (socket.lingering) {
-    socket.connection.close(turn);
-    return notify(turn, socket.connection);
+    awake(turn, socket).close(turn);
+    return notify(turn, *socket.connection);
   }
   context_.programs.tell(*socket.session, Context::event(EventKind::Closed, socket));
   close_orphan(turn, socket, abort);
@@ -120,22 +128,25 @@ void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
 
 void TcpSockets::close_orphan(Turn& turn, TcpSocket& socket, bool abort) {
   make_orphan(turn, socket);
-  socket.connection.close(turn, abort);
-  notify(turn, socket.connection);
+  awake(turn, socket).close(turn, abort);
+  notify(turn, *socket.connection);
 }
 
 void TcpSockets::shutdown(Turn& turn, TcpSocket& socket, std::uint64_t how) {
-  if (how != 0) socket.connection.shutdown_send(turn);
+  if (how != 0) awake(turn, socket).shutdown_send(turn);
 }
 
 void TcpSockets::clear(Turn& turn) {
   flows_.for_each([&](std::uint32_t value) {
     const std::uint32_t number = number_of(value);
     switch (Entry{value >> kEntryShift}) {
-      case Entry::Connection:
+      case Entry::Connection: {
         // Nobody answers for it from now on: the peer is told, not left waiting.
-        connections_[number].connection.abort(turn);
-        return release(turn, connections_[number]);
+        TcpSocket& socket = connections_[number];
+        if (socket.connection != nullptr || !awake_.full() || awake_.grow())
+          awake(turn, socket).abort(turn);
+        return release(turn, socket);
+      }
       case Entry::HalfOpen:
         return remove(half_open_[number]);
       case Entry::TimeWait:
@@ -153,17 +164,18 @@ bool TcpSockets::service(Turn& turn) {
     service(turn, *socket);
     any = true;
   }
+  if (resting_ != 0 && awake_.free() < kSpare) rest_some(turn.now, kLookedAt);
   return any;
 }
 
 // Tells the program all that fits into its event ring; what does not waits for room.
 void TcpSockets::service(Turn& turn, TcpSocket& socket) {
-  if (std::exchange(socket.heard, false)) socket.connection.output(turn);
+  if (std::exchange(socket.heard, false)) socket.connection->output(turn);
   if (socket.lowered_mtu != 0) {
     const std::uint32_t mtu = std::exchange(socket.lowered_mtu, 0);
-    socket.connection.path_mtu(turn, socket.lowered_at, mtu);
+    socket.connection->path_mtu(turn, socket.lowered_at, mtu);
   }
-  socket.events |= socket.connection.take_events();
+  socket.events |= socket.connection->take_events();
   if (socket.early) leave_early(turn, socket);
   if (socket.session != nullptr &&
       !(tell_opening(turn, socket) && tell_data(turn, socket) && tell_end(turn, socket)))
@@ -186,14 +198,14 @@ bool TcpSockets::tell_opening(Turn& turn, TcpSocket& socket) {
     if (listener == nullptr) {
       // The listener was closed: nobody can accept this one any more (Linux: inet_csk_listen_stop).
       make_orphan(turn, socket);
-      socket.connection.abort(turn);
-      notify(turn, socket.connection);
+      socket.connection->abort(turn);
+      notify(turn, *socket.connection);
       return true;
     }
     message.program = listener->program;
   }
   socket.told = true;
-  socket.credit = socket.connection.send_space();
+  socket.credit = socket.connection->send_space();
   message.local = {socket.flow.local, socket.flow.local_port, packet::kNoDevice};
   message.peer = {socket.flow.peer, socket.flow.peer_port, socket.device};
   message.value = socket.credit;
@@ -208,7 +220,7 @@ bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
   if ((socket.events & event::kUrgent) != 0) tell_urgent(socket);
   for (;;) {
     if (!socket.untold) {
-      Packet data = socket.connection.take_received(turn);
+      Packet data = socket.connection->take_received(turn);
       if (!data) break;
       socket.untold = std::move(data);
       turn.ledger.held.add();
@@ -228,7 +240,7 @@ bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
 }
 
 void TcpSockets::tell_urgent(TcpSocket& socket) {
-  const auto offset = socket.connection.urgent_offset();
+  const auto offset = socket.connection->urgent_offset();
   if (!offset || !context_.programs.has_room(*socket.session, 1)) return;
   Message message = Context::event(EventKind::Urgent, socket);
   // From the next byte that is told from here on.
@@ -248,10 +260,10 @@ bool TcpSockets::worth_telling(std::uint32_t space, std::uint32_t credit) const 
 bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (socket.session == nullptr) return true;
   LaneSession& session = *socket.session;
-  const std::uint32_t space = socket.told ? socket.connection.send_space() : 0;
+  const std::uint32_t space = socket.told ? socket.connection->send_space() : 0;
   const bool closed = (socket.events & (event::kClosed | event::kError)) != 0;
   const bool over = closed || (socket.events & event::kTimeWait) != 0 ||
-                    (socket.lingering && all_acknowledged(socket.connection.state()));
+                    (socket.lingering && all_acknowledged(socket.connection->state()));
   constexpr std::uint32_t kMost = 4;
   if (!context_.programs.has_room(session, kMost)) {
     context_.programs.wait_for_room(socket);
@@ -260,7 +272,7 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (worth_telling(space, socket.credit) && !over) {
     Message message = Context::event(EventKind::Space, socket);
     message.value = space - socket.credit;
-    message.option = socket.connection.send_capacity();
+    message.option = socket.connection->send_capacity();
     socket.credit = space;
     context_.programs.tell(session, message);
   }
@@ -270,9 +282,9 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
     context_.programs.tell(session, Context::event(EventKind::EndOfStream, socket));
   }
   if (!over) return true;
-  if (socket.connection.error() != 0) {
+  if (socket.connection->error() != 0) {
     Message message = Context::event(EventKind::Failed, socket);
-    message.value = static_cast<std::uint64_t>(socket.connection.error());
+    message.value = static_cast<std::uint64_t>(socket.connection->error());
     context_.programs.tell(session, message);
   }
   context_.programs.tell(session, Context::event(EventKind::Closed, socket));
@@ -296,7 +308,14 @@ void TcpSockets::release(Turn& turn, TcpSocket& socket) {
   socket.ready.unlink();
   flows_.erase(socket.hash, value_of(Entry::Connection, socket.number));
   context_.system.ports.connection_ended(context_.lane, socket.flow.local_port);
-  socket.connection.abandon(turn);
+  if (socket.connection != nullptr) {
+    socket.connection->abandon(turn);
+    end_awake(socket);
+  } else {
+    end_rest(socket);
+    counters_.subtract(tcp::Count::CurrEstab);
+  }
+  leave_options(socket);
   connections_.destroy(socket.number);
 }
 

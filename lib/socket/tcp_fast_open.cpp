@@ -80,13 +80,13 @@ bool TcpSockets::try_fast_open(Turn& turn, Listener& listener, Arrived& arrived,
 
 bool TcpSockets::open_early(Turn& turn, Listener& listener, Arrived& arrived, tcp::Seq initial,
                             const tcp::FastOpenCookie* answer) {
-  TcpSocket* const socket = place(listener, arrived, nullptr);
+  TcpSocket* const socket = place(turn.now, listener, arrived, nullptr);
   if (socket == nullptr) return false;
   listener.early.enter();
   socket->early = true;
   const ip::OutputRoute way =
-      context_.output.route_for(request_for(socket->flow, socket->options, tcp::Ecn::NotCapable));
-  socket->connection.open_passive(
+      context_.output.route_for(request_for(socket->flow, *socket->options, tcp::Ecn::NotCapable));
+  socket->connection->open_passive(
       turn, std::move(arrived.segment), initial,
       tcp::timestamp_offset(context_.system.timestamp_key, bytes_of(socket->flow)),
       way.reachable ? way.mtu : 576, answer);
@@ -95,7 +95,7 @@ bool TcpSockets::open_early(Turn& turn, Listener& listener, Arrived& arrived, tc
 
 // RFC 7413 section 5.1: what a RST ended before the handshake was over counts on for a while.
 void TcpSockets::leave_early(Turn& turn, TcpSocket& socket) {
-  const tcp::Connection& connection = socket.connection;
+  const tcp::Connection& connection = *socket.connection;
   if (connection.state() == tcp::State::SynReceived) return;
   socket.early = false;
   Socket* const found = context_.handles.find(socket.listener);

@@ -83,7 +83,7 @@ bool TcpSockets::begin_input_row(InputRow& row) {
   if (value == table::FlowTable::kNone || Entry{value >> kEntryShift} != Entry::Connection)
     return false;
   TcpSocket& socket = connections_[number_of(value)];
-  if (!socket.connection.takes_row(segment.seq)) return false;
+  if (socket.connection == nullptr || !socket.connection->takes_row(segment.seq)) return false;
   const packet::PacketRef packet = segment.payload;
   row.socket = &socket;
   row.last = rte_pktmbuf_lastseg(packet.mbuf());

@@ -151,9 +151,13 @@ void TcpSockets::take(Turn& turn, Arrived& arrived) {
 
 // RFC 9293 MUST-58, 59: what a turn brings is acknowledged together, at its end.
 void TcpSockets::hear(Turn& turn, TcpSocket& socket, Arrived& arrived) {
-  socket.connection.input(turn, std::move(arrived.segment), true);
+  tcp::Connection* const connection = wake(turn, socket);
+  // The peer sends it again.
+  if (connection == nullptr) [[unlikely]]
+    return end(turn, arrived, Drop::TcpCannotWake);
+  connection->input(turn, std::move(arrived.segment), true);
   socket.heard = true;
-  notify(turn, socket.connection);
+  notify(turn, *connection);
 }
 
 // RFC 9293 3.10.7.1.
@@ -196,12 +200,17 @@ bool TcpSockets::note(Turn& turn, const ErrorNote& about) {
   const std::uint32_t value = find(about.flow, hash);
   if (value == table::FlowTable::kNone || Entry{value >> kEntryShift} != Entry::Connection)
     return false;
-  tcp::Connection& connection = connections_[number_of(value)].connection;
+  tcp::Connection* const connection = connections_[number_of(value)].connection;
   const tcp::Seq seq(about.sequence);
-  if (about.too_long)
-    connection.path_mtu(turn, seq, about.mtu);
-  else if (about.error != 0)
-    connection.soft_error(turn, seq, about.error);
+  const bool counts = about.too_long || about.error != 0;
+  if (connection == nullptr) {
+    // Nothing is in flight on what rests: it cannot be about that.
+    if (counts) counters_.add(tcp::Count::OutOfWindowIcmps);
+  } else if (about.too_long) {
+    connection->path_mtu(turn, seq, about.mtu);
+  } else if (counts) {
+    connection->soft_error(turn, seq, about.error);
+  }
   return true;
 }
 

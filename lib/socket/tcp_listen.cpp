@@ -240,26 +240,32 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
     counters_.add(Count::ListenOverflows);
     return false;
   }
-  TcpSocket* const socket = place(listener, arrived, from);
+  TcpSocket* const socket = place(turn.now, listener, arrived, from);
   if (socket == nullptr) return false;
   const ip::OutputRoute way =
-      context_.output.route_for(request_for(socket->flow, socket->options, tcp::Ecn::NotCapable));
-  socket->connection.accept(turn, handshake, way.reachable ? way.mtu : 576);
-  socket->connection.input(turn, std::move(arrived.segment));
+      context_.output.route_for(request_for(socket->flow, *socket->options, tcp::Ecn::NotCapable));
+  socket->connection->accept(turn, handshake, way.reachable ? way.mtu : 576);
+  socket->connection->input(turn, std::move(arrived.segment));
   return true;
 }
 
 // A connection for the listener's queue, in the table; it is to be begun. nullptr: no room.
-TcpSocket* TcpSockets::place(Listener& listener, const Arrived& arrived, HalfOpenEntry* from) {
-  const std::uint32_t number = connections_.make(engine_, listener.options);
+TcpSocket* TcpSockets::place(time::Instant now, Listener& listener, const Arrived& arrived,
+                             HalfOpenEntry* from) {
+  const std::uint32_t number = connections_.make();
   if (number == kNone) return nullptr;
   TcpSocket& socket = connections_[number];
+  socket.number = number;
+  if (!begin_awake(now, socket, listener.options)) {
+    end_unused(socket);
+    return nullptr;
+  }
   const std::uint32_t value = value_of(Entry::Connection, number);
   const std::uint32_t mine = from != nullptr ? value_of(Entry::HalfOpen, from->number) : 0;
   const bool placed = from != nullptr ? flows_.replace(arrived.hash, mine, value)
                                       : flows_.insert(arrived.hash, value);
   if (!placed) {
-    connections_.destroy(number);
+    end_unused(socket);
     return nullptr;
   }
   if (from != nullptr) {
@@ -267,7 +273,6 @@ TcpSocket* TcpSockets::place(Listener& listener, const Arrived& arrived, HalfOpe
     context_.wheel.cancel(*from);
     half_open_.destroy(from->number);
   }
-  socket.number = number;
   socket.flow = arrived.flow;
   socket.hash = arrived.hash;
   socket.device = arrived.device;

@@ -142,7 +142,7 @@ void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& option
 
 bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut& segment) {
   auto& socket = *static_cast<TcpSocket*>(connection.user);
-  const ip::SendRequest request = request_for(socket.flow, socket.options, segment.ecn);
+  const ip::SendRequest request = request_for(socket.flow, *socket.options, segment.ecn);
   const ip::OutputRoute way = context_.output.route_for(request);
   if (std::exchange(socket.confirms, false)) [[unlikely]]
     context_.confirm(turn, way);

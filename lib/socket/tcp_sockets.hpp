@@ -36,17 +36,19 @@ struct Listener : Socket {
   std::uint32_t group = kNoGroup;
 };
 
+// Options that any number of connections have alike.
+struct SharedOptions : OptionSet {
+  explicit SharedOptions(const OptionSet& options) : OptionSet(options) {}
+  std::uint32_t number = 0;  // in the slab
+  std::uint32_t users = 0;
+};
+
 struct TcpSocket : Socket {
-  TcpSocket(tcp::Engine& engine, const OptionSet& options_in)
-      : Socket(Role::Connection, Kind::Stream),
-        options(options_in),
-        connection(engine, options_in.tcp) {
-    connection.user = this;
-  }
+  TcpSocket() : Socket(Role::Connection, Kind::Stream) {}
 
   Flow flow{};
   std::uint32_t hash = 0;
-  OptionSet options;
+  SharedOptions* options = nullptr;
   std::uint16_t device = packet::kNoDevice;  // bound to, or where the peer's segments come in
   std::uint16_t events = 0;                  // tcp::event, not yet told
   bool passive = false;                      // its program learns of it by Accepted
@@ -67,7 +69,11 @@ struct TcpSocket : Socket {
   tcp::Seq lowered_at{};
   ListHook ready;           // has something to tell
   packet::Packet untold{};  // data on its way into the event ring
-  tcp::Connection connection;
+  // The connection while it is awake; else `rested` is all that is left of it.
+  tcp::Connection* connection = nullptr;
+  std::uint32_t place = 0xffffffff;  // awake: its number among those that are
+  std::uint32_t alarm = 0xffffffff;  // at rest: the number of its alarm
+  tcp::Rested rested{};
 };
 
 class TcpSockets final : public tcp::Host {
@@ -103,6 +109,13 @@ class TcpSockets final : public tcp::Host {
   bool error(packet::Turn& turn, const ip::ErrorReport& report);
   bool note(packet::Turn& turn, const ErrorNote& note);
 
+  // Whether a connection that rests can be woken now: no request is taken while none can.
+  bool can_wake(time::Instant now) {
+    return !awake_.full() || resting_ == 0 || rest_some(now, kLookedAt) != 0;
+  }
+  // After the turn, outside of the data path: room for connections that may wake in the next.
+  void make_room();
+
   // Tells programs what happened, and releases what has ended. True: there was something.
   bool service(packet::Turn& turn);
   void service(packet::Turn& turn, TcpSocket& socket);
@@ -116,8 +129,10 @@ class TcpSockets final : public tcp::Host {
   // Tells of connections, half-open ones and TIME-WAIT, some at a time (`FlowTable::visit_some`).
   bool survey(time::Instant now, Survey& survey, std::uint32_t& cursor, unsigned budget);
 
+  void info(const TcpSocket& socket, time::Instant now, tcp::Info& out);
+
   struct Sizes {
-    std::uint32_t connections, half_open, time_wait, listeners, orphans;
+    std::uint32_t connections, half_open, time_wait, listeners, orphans, resting;
   };
   Sizes sizes() const;
   // Bytes of the lane's tables; they keep what they once had.
@@ -181,6 +196,48 @@ class TcpSockets final : public tcp::Host {
   };
   static constexpr std::uint32_t kNone = 0xffffffff;
 
+  // A connection that is awake, in the order in which they are looked at for rest.
+  struct Awake {
+    Awake(tcp::Engine& engine, const tcp::SocketOptions& options) : connection(engine, options) {}
+    Awake(tcp::Engine& engine, const tcp::SocketOptions& options, const tcp::Rested& rested)
+        : connection(engine, options, rested) {}
+    ListHook hook;
+    tcp::Connection connection;
+  };
+  // Wakes a connection that rests, for its keep-alive.
+  struct Alarm : time::Timer {
+    Alarm(TcpSockets& sockets, TcpSocket& socket_in)
+        : time::Timer(&TcpSockets::alarm_due), owner(sockets), socket(socket_in) {}
+    TcpSockets& owner;
+    TcpSocket& socket;
+  };
+  static constexpr unsigned kLookedAt = 16;    // connections, to find some that may rest
+  static constexpr std::uint32_t kSpare = 64;  // places that are kept for those that wake
+
+  // tcp_rest.cpp
+  bool begin_awake(time::Instant now, TcpSocket& socket, const OptionSet& options);
+  void end_unused(TcpSocket& socket);
+  bool use_options(TcpSocket& socket, const OptionSet& options);
+  void leave_options(TcpSocket& socket);
+  tcp::Connection* wake(packet::Turn& turn, TcpSocket& socket) {
+    if (socket.connection != nullptr) [[likely]]
+      return socket.connection;
+    return wake_rested(turn.now, socket);
+  }
+  // For a request, which is taken only where `can_wake` said yes.
+  tcp::Connection& awake(packet::Turn& turn, TcpSocket& socket) {
+    tcp::Connection* const connection = wake(turn, socket);
+    LINNET_CHECK(connection != nullptr);
+    return *connection;
+  }
+  tcp::Connection* wake_rested(time::Instant now, TcpSocket& socket);
+  void seat(TcpSocket& socket, std::uint32_t number);
+  unsigned rest_some(time::Instant now, unsigned looked_at);
+  bool rest(time::Instant now, TcpSocket& socket);
+  void end_awake(TcpSocket& socket);
+  void end_rest(TcpSocket& socket);
+  static void alarm_due(time::Timer& timer, time::Instant now, void* context);
+
   // A segment with what its packet said.
   struct Arrived {
     tcp::Segment segment;
@@ -224,7 +281,8 @@ class TcpSockets final : public tcp::Host {
                 std::optional<tcp::Seq> initial);
   bool accept(packet::Turn& turn, Listener& listener, Arrived& arrived,
               const tcp::Handshake& handshake, HalfOpenEntry* from);
-  TcpSocket* place(Listener& listener, const Arrived& arrived, HalfOpenEntry* from);
+  TcpSocket* place(time::Instant now, Listener& listener, const Arrived& arrived,
+                   HalfOpenEntry* from);
   tcp::PassiveOptions passive_options(const Listener& listener, const Flow& flow) const;
   Listener* listener_of(const HalfOpenEntry& entry);
   void remove(HalfOpenEntry& entry);
@@ -284,6 +342,13 @@ class TcpSockets final : public tcp::Host {
   tcp::FastOpenCache fast_open_cache_;
   table::FlowTable flows_;
   Slab<TcpSocket> connections_;
+  Slab<Awake> awake_;
+  IntrusiveList<Awake, &Awake::hook> looked_at_;  // who comes next stands in front
+  Slab<Alarm, 8> alarms_;
+  Slab<SharedOptions> options_;
+  SharedOptions* last_options_ = nullptr;  // most connections have those of the one before
+  std::uint32_t resting_ = 0;
+  bool alarms_short_ = false;  // a connection could not rest for want of one
   Slab<HalfOpenEntry, 8> half_open_;
   Slab<TimeWaitSlot, 8> time_wait_;
   Slab<Listener> listeners_;

@@ -19,7 +19,7 @@ void TcpSockets::enter_time_wait(Turn& turn, TcpSocket& socket) {
     return release(turn, socket);
   }
   const std::uint32_t number =
-      time_wait_.make(socket.flow, socket.hash, socket.connection.time_wait(turn.now));
+      time_wait_.make(socket.flow, socket.hash, socket.connection->time_wait(turn.now));
   if (number == kNone) {
     counters_.add(Count::TCPTimeWaitOverflow);
     return release(turn, socket);

@@ -42,6 +42,11 @@ struct alignas(8) CongestionState {
   std::byte bytes[144];
 };
 
+// What is left of an algorithm's state while a connection rests (tcp/rested.hpp).
+struct alignas(8) RestedCongestion {
+  std::byte bytes[64];
+};
+
 class CongestionControl {
  public:
   virtual std::string_view name() const = 0;  // as TCP_CONGESTION has it
@@ -71,6 +76,11 @@ class CongestionControl {
   // Each mark counts: ECN is asked for whatever tcp_ecn says (Linux: TCP_CONG_NEEDS_ECN), and what
   // the peer's packets carry is echoed as it is, not until CWR comes (RFC 8257 section 3.2).
   virtual bool counts_marks() const { return false; }
+  // Nothing is in flight: writes all that counts later. False: it is more than there is room for.
+  virtual bool rest(const CongestionState&, const CongestionWindow&, RestedCongestion&) const {
+    return false;
+  }
+  virtual void wake(CongestionState&, const RestedCongestion&) const {}
 
  protected:
   ~CongestionControl() = default;  // they live for ever

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <type_traits>
 
@@ -26,8 +27,24 @@ State& state_of(CongestionState& bytes) {
   return *std::launder(reinterpret_cast<State*>(bytes.bytes));
 }
 template <typename State>
+const State& state_of(const CongestionState& bytes) {
+  return *std::launder(reinterpret_cast<const State*>(bytes.bytes));
+}
+template <typename State>
 State& start_state(CongestionState& bytes) {
   return *new (bytes.bytes) State();
+}
+
+// A state that is small enough rests as it is.
+template <typename State>
+bool rest_whole(const CongestionState& bytes, RestedCongestion& out) {
+  static_assert(sizeof(State) <= sizeof(RestedCongestion));
+  std::memcpy(out.bytes, bytes.bytes, sizeof(State));
+  return true;
+}
+template <typename State>
+void wake_whole(CongestionState& bytes, const RestedCongestion& rested) {
+  std::memcpy(&start_state<State>(bytes), rested.bytes, sizeof(State));
 }
 
 // RFC 5681 section 3.1 with RFC 3465: bytes count, not ACKs, and one ACK opens the window by

@@ -35,7 +35,7 @@ bool counts_as_established(State state) {
 
 }  // namespace
 
-// An idle connection takes this and nothing else.
+// One that is awake; what rests is `Rested`.
 static_assert(sizeof(Connection) <= 1280);
 
 Connection::Connection(Engine& engine, const SocketOptions& options)

@@ -22,6 +22,7 @@
 #include "tcp/receive_buffer.hpp"
 #include "tcp/receive_queue.hpp"
 #include "tcp/recovery.hpp"
+#include "tcp/rested.hpp"
 #include "tcp/sack_list.hpp"
 #include "tcp/segment.hpp"
 #include "tcp/send_queue.hpp"
@@ -59,6 +60,8 @@ inline constexpr std::uint16_t kClosed = 128;    // nothing will happen any more
 class Connection : private time::Timer {
  public:
   Connection(Engine& engine, const SocketOptions& options);
+  // Goes on where `rest` put one aside; `resume` before anything else but `info` and `let_go`.
+  Connection(Engine& engine, const SocketOptions& options, const Rested& rested);
   ~Connection();  // must be Closed and empty: `abandon` first if it is not
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -122,6 +125,16 @@ class Connection : private time::Timer {
   // Ends without a word, for shutdown of the stack: frees all it holds. No event follows.
   void abandon(packet::Turn& turn);
   void set_options(packet::Turn& turn, const SocketOptions& options);
+
+  // --- Resting. True: nothing moves on it, has not for a while, and all that it must remember
+  // stands in `out`; it is Closed now, without a word, and to be destroyed. Its notify and counters
+  // are as if it were still there.
+  bool rest(time::Instant now, Rested& out);
+  static constexpr std::uint32_t kRestAfterMs = 100;
+  // Woken: its timer stands again.
+  void resume();
+  // Woken only to be looked at.
+  void let_go();
 
   // --- Looking.
   State state() const;
@@ -270,6 +283,10 @@ class Connection : private time::Timer {
   void suspect_black_hole(time::Instant now);
   void leave_black_hole(time::Instant now);
   void note_limit(time::Instant now);
+  // connection_rest.cpp
+  bool quiet(time::Instant now) const;
+  template <typename Of, typename To, typename Give>
+  static void keep(Of& c, To& r, Give&& give);
 
   Engine& engine_;
   SocketOptions options_;

@@ -27,6 +27,16 @@ struct CubicState {
   bool after_timeout = false;
 };
 
+// What rests of it: before the first reduction only HyStart++ has learned anything, behind it
+// HyStart++ has nothing more to say. How to undo a reduction is not kept.
+struct CubicRest {
+  std::byte what[5 * sizeof(double)];
+  time::Instant epoch{}, seen{};
+  bool after_timeout = false, before_reduction = false;
+};
+static_assert(sizeof(CubicRest) <= sizeof(RestedCongestion));
+static_assert(sizeof(HyStart) <= sizeof(CubicRest::what));
+
 double segments(std::uint32_t bytes, const CongestionWindow& window) {
   return static_cast<double>(bytes) / window.mss;
 }
@@ -68,6 +78,44 @@ void avoid_congestion(CubicState& state, CongestionWindow& window, std::uint32_t
 class Cubic final : public CongestionControl {
  public:
   std::string_view name() const override { return "cubic"; }
+
+  bool rest(const CongestionState& bytes, const CongestionWindow& window,
+            RestedCongestion& out) const override {
+    const auto& state = state_of<CubicState>(bytes);
+    CubicRest rested;
+    rested.epoch = state.epoch;
+    rested.seen = state.seen;
+    rested.after_timeout = state.after_timeout;
+    rested.before_reduction = window.ssthresh == CongestionWindow().ssthresh;
+    const double learned[5] = {state.w_max, state.w_est, state.cwnd_prior, state.k, state.fraction};
+    if (!rested.before_reduction)
+      std::memcpy(rested.what, learned, sizeof learned);
+    else if (std::any_of(learned, learned + 5, [](double each) { return each != 0; }))
+      return false;
+    else
+      std::memcpy(rested.what, &state.hystart, sizeof state.hystart);
+    std::memcpy(out.bytes, &rested, sizeof rested);
+    return true;
+  }
+  void wake(CongestionState& bytes, const RestedCongestion& from) const override {
+    auto& state = start_state<CubicState>(bytes);
+    CubicRest rested;
+    std::memcpy(&rested, from.bytes, sizeof rested);
+    state.epoch = rested.epoch;
+    state.seen = rested.seen;
+    state.after_timeout = rested.after_timeout;
+    if (rested.before_reduction) {
+      std::memcpy(&state.hystart, rested.what, sizeof state.hystart);
+      return;
+    }
+    double learned[5];
+    std::memcpy(learned, rested.what, sizeof learned);
+    state.w_max = learned[0];
+    state.w_est = learned[1];
+    state.cwnd_prior = learned[2];
+    state.k = learned[3];
+    state.fraction = learned[4];
+  }
 
   void start(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
     start_state<CubicState>(bytes);

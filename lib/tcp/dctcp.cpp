@@ -28,6 +28,14 @@ class Dctcp final : public CongestionControl {
  public:
   std::string_view name() const override { return "dctcp"; }
 
+  bool rest(const CongestionState& bytes, const CongestionWindow&,
+            RestedCongestion& out) const override {
+    return rest_whole<DctcpState>(bytes, out);
+  }
+  void wake(CongestionState& bytes, const RestedCongestion& rested) const override {
+    wake_whole<DctcpState>(bytes, rested);
+  }
+
   void start(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
     start_state<DctcpState>(bytes);
   }

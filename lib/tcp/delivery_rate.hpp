@@ -11,6 +11,8 @@
 
 namespace linnet::tcp {
 
+struct RestedRecovery;
+
 class DeliveryRate {
  public:
   // The newest segment that an ACK delivers, gathered while it is worked on.
@@ -33,6 +35,8 @@ class DeliveryRate {
   void finish(const Newest& newest, RateSample& sample, time::Duration min_rtt, time::Instant now);
   // `in_flight` bytes, and the program has no more.
   void set_app_limited(std::uint32_t in_flight);
+  bool rest(RestedRecovery& out) const;
+  void wake(const RestedRecovery& rested);
   bool app_limited() const { return app_limited_until_ != 0; }
 
   std::uint64_t delivered() const { return delivered_; }

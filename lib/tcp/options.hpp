@@ -28,6 +28,8 @@ struct SocketOptions {
   bool keep_alive : 1 = false;        // SO_KEEPALIVE
   bool quick_ack : 1 = false;         // TCP_QUICKACK was set to 1: leaves interactive mode now
   bool delayed_ack : 1 = false;       // TCP_QUICKACK was set to 0: enters interactive mode now
+
+  friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
 static_assert(sizeof(SocketOptions) == 48);
 

@@ -8,9 +8,13 @@
 
 namespace linnet::tcp {
 
+struct RestedRecovery;
+
 class Rack {
  public:
   void start(Seq una, const Settings& settings);
+  bool rest(Seq una, RestedRecovery& out) const;
+  void wake(const RestedRecovery& rested);
 
   // Step 1 and 2, for each delivered part of a record. `echoed_at`: when what the peer echoes was
   // sent.

@@ -22,6 +22,8 @@
 
 namespace linnet::tcp {
 
+struct RestedRecovery;
+
 using RecoverySettings = Settings;  // net.ipv4.tcp_*: reordering, early_retrans, frto, rto_min, ...
 using RecoveryCounters = Counters;  // Linux's TcpExt names
 
@@ -112,6 +114,10 @@ class Recovery {
   // The path's MTU fell and `set_mss` was told: what is in flight in segments longer than the mss
   // is lost and sent again, without punishing cwnd (Linux: tcp_simple_retransmit).
   void path_changed();
+
+  // --- Resting (tcp/rested.hpp). False: not all that counts fits into `out`.
+  bool rest(time::Instant now, RestedRecovery& out) const;
+  void wake(const RestedRecovery& rested);  // instead of `start`
 
   // --- For TCP_INFO and events.
   const CongestionWindow& window() const { return window_; }

@@ -11,6 +11,14 @@ class Reno final : public CongestionControl {
  public:
   std::string_view name() const override { return "reno"; }
 
+  bool rest(const CongestionState& bytes, const CongestionWindow&,
+            RestedCongestion& out) const override {
+    return rest_whole<State>(bytes, out);
+  }
+  void wake(CongestionState& bytes, const RestedCongestion& rested) const override {
+    wake_whole<State>(bytes, rested);
+  }
+
   void start(CongestionState& bytes, CongestionWindow&, time::Instant) const override {
     start_state<State>(bytes);
   }

@@ -10,6 +10,8 @@
 
 namespace linnet::tcp {
 
+struct RestedRecovery;
+
 class RttEstimator {
  public:
   // A measured round trip; `newest` is when the measured segment was acknowledged.
@@ -21,6 +23,8 @@ class RttEstimator {
   time::Duration srtt() const { return srtt_; }
   time::Duration variance() const { return variance_; }
   time::Duration min_rtt() const { return min_rtt_; }
+  bool rest(RestedRecovery& out) const;
+  void wake(const RestedRecovery& rested);
   // Without backoff.
   time::Duration rto(const Settings& settings) const;
 
