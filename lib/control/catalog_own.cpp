@@ -68,10 +68,14 @@ constexpr Verb kSysctl[] = {
 constexpr Verb kSs[] = {
     {"",
      {},
-     "[-tuw0alnpemiH4]",
-     "Sockets: -t TCP, -u UDP, -w raw and ping, -0 packet; -a all, -l those that listen; -p "
-     "program, -e "
-     "lane and handle, -m memory, -i what TCP knows; -H no heading.",
+     "[-tuw0alnopemisHO4] [state STATE | exclude STATE]... [EXPRESSION]",
+     "Sockets: -t TCP, -u UDP, -w raw and ping, -0 packet; -a all, -l those that listen; -o "
+     "timers, "
+     "-p program, -e lane and handle, -m memory, -i what TCP knows; -s counts alone; -H no "
+     "heading, "
+     "-O a line each. STATE as in ss(8), or all, connected, synchronized, bucket, big. EXPRESSION: "
+     "src or dst [= !=] ADDRESS[/LENGTH][:PORT], sport or dport [= != < > <= >=] :PORT, autobound, "
+     "with and, or, not and parentheses.",
      {},
      Operand::None,
      "ss -tani"},

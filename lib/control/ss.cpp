@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `ss` (iproute2: misc/ss.c) and `nstat` (misc/nstat.c).
+// `ss` (iproute2: misc/ss.c).
+#include "control/ss.hpp"
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cinttypes>
 #include <cstdio>
 
-#include "control/command.hpp"
+#include "control/ss_filter.hpp"
 #include "socket/lane_sockets.hpp"
 #include "socket/survey.hpp"
-#include "stack/lane_state.hpp"
 
 namespace linnet::control {
 namespace {
@@ -20,60 +22,38 @@ struct SsRequest {
   bool tcp = false, udp = false, raw = false, packet = false;
   bool all = false, listening = false, numeric = false;
   bool processes = false, extended = false, memory = false, info = false, headless = false;
-  bool any_kind() const { return tcp || udp || raw || packet; }
+  bool timers = false, summary = false, one_line = false;
+  SsFilter filter{};
+  unsigned kinds() const { return tcp + udp + raw + packet + 0u; }
 };
 
 constexpr std::string_view kStates[] = {"UNKNOWN",    "ESTAB",      "SYN-SENT",  "SYN-RECV",
                                         "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
                                         "CLOSE-WAIT", "LAST-ACK",   "LISTEN",    "CLOSING"};
 
+struct SsLetter {
+  char letter;
+  bool SsRequest::* member;
+};
+constexpr SsLetter kLetters[] = {
+    {'t', &SsRequest::tcp},     {'u', &SsRequest::udp},       {'w', &SsRequest::raw},
+    {'0', &SsRequest::packet},  {'a', &SsRequest::all},       {'l', &SsRequest::listening},
+    {'n', &SsRequest::numeric}, {'p', &SsRequest::processes}, {'e', &SsRequest::extended},
+    {'m', &SsRequest::memory},  {'i', &SsRequest::info},      {'H', &SsRequest::headless},
+    {'o', &SsRequest::timers},  {'s', &SsRequest::summary},   {'O', &SsRequest::one_line},
+};
+
 // Letters of one word, as getopt takes them: -tuanp.
 Result<> take_letters(Cursor& cursor, SsRequest& request) {
   for (const char letter : cursor.word().substr(1)) {
-    bool SsRequest::* member = nullptr;
-    switch (letter) {
-      case 't':
-        member = &SsRequest::tcp;
-        break;
-      case 'u':
-        member = &SsRequest::udp;
-        break;
-      case 'w':
-        member = &SsRequest::raw;
-        break;
-      case '0':
-        member = &SsRequest::packet;
-        break;
-      case 'a':
-        member = &SsRequest::all;
-        break;
-      case 'l':
-        member = &SsRequest::listening;
-        break;
-      case 'n':
-        member = &SsRequest::numeric;
-        break;
-      case 'p':
-        member = &SsRequest::processes;
-        break;
-      case 'e':
-        member = &SsRequest::extended;
-        break;
-      case 'm':
-        member = &SsRequest::memory;
-        break;
-      case 'i':
-        member = &SsRequest::info;
-        break;
-      case 'H':
-        member = &SsRequest::headless;
-        break;
-      case '4':
-        continue;
-      default:
-        return cursor.wrong("unknown option", "letters of -tuw0alnpemiH4");
-    }
-    request.*member = true;
+    if (letter == '4') continue;
+    const auto* const found = std::find_if(std::begin(kLetters), std::end(kLetters),
+                                           [&](const SsLetter& l) { return l.letter == letter; });
+    if (letter == 'x')
+      return cursor.wrong("unix sockets are the kernel's", "letters of -tuw0alnopemisHO4");
+    if (found == std::end(kLetters))
+      return cursor.wrong("unknown option", "letters of -tuw0alnopemisHO4");
+    request.*found->member = true;
   }
   return Ok{};
 }
@@ -96,28 +76,38 @@ std::string_view netid(const SocketRow& row) {
   return "?";
 }
 
-bool wanted(const SsRequest& request, const SocketRow& row) {
-  const bool any = !request.any_kind();
+bool is_of_kind(const SsRequest& request, const SocketRow& row) {
+  const bool any = request.kinds() == 0;
   switch (row.kind) {
     case Kind::Stream:
-      if (!request.tcp && !any) return false;
-      break;
+      return request.tcp || any;
     case Kind::Datagram:
-      if (!request.udp && !any) return false;
-      break;
+      return request.udp || any;
     case Kind::Ping:
     case Kind::Raw:
-      if (!request.raw && !any) return false;
-      break;
+      return request.raw || any;
     case Kind::PacketRaw:
     case Kind::PacketDatagram:
-      if (!request.packet && !any) return false;
-      break;
+      return request.packet || any;
   }
-  const bool listens = row.state == 10 || row.state == 7;
-  if (request.all) return true;
-  // Linux's ss shows neither listeners nor what is passing away by default.
-  return request.listening ? listens : !listens && row.state != 6 && row.state != 3;
+  return false;
+}
+
+// A bit for each state that is shown (Linux's ss: neither listeners nor what is passing away, where
+// nothing is said).
+std::uint32_t shown_states(const SsRequest& request) {
+  constexpr std::uint32_t kIdle = 1u << 10 | 1u << 7, kPassing = 1u << 6 | 1u << 3;
+  if (const auto states = request.filter.states()) return *states;
+  if (request.all) return 0xffe;
+  return request.listening ? kIdle : 0xffe & ~(kIdle | kPassing);
+}
+
+bool wanted(const Context& context, const SsRequest& request, const SocketRow& row) {
+  if (!is_of_kind(request, row) || (shown_states(request) >> row.state & 1) == 0) return false;
+  const socket::Settings& settings = context.stack.sockets().settings;
+  return request.filter.matches(row,
+                                {static_cast<std::uint16_t>(settings.ip_local_port_min.load()),
+                                 static_cast<std::uint16_t>(settings.ip_local_port_max.load())});
 }
 
 std::string place(const Context& context, const socket::Endpoint& end, std::uint16_t device) {
@@ -215,19 +205,43 @@ std::string info_text(const SocketRow& row) {
   return out;
 }
 
+// 1.200ms, 12sec, 1min5sec: iproute2's print_ms_timer, which drops what is small beside the rest.
+std::string timer_span(std::uint32_t ms) {
+  const std::uint32_t minutes = ms / 60'000;
+  std::uint32_t seconds = ms / 1000 % 60, rest = ms % 1000;
+  std::string out;
+  if (minutes != 0) {
+    rest = 0;
+    out = std::to_string(minutes) + "min";
+    if (minutes > 9) seconds = 0;
+  }
+  if (seconds > 9) rest = 0;
+  if (seconds != 0) out += std::to_string(seconds) + (rest != 0 ? "." : "sec");
+  if (rest != 0) out += printed("%03.0f", rest) + "ms";
+  return out;
+}
+
+std::string timer_text(const SocketRow& row) {
+  constexpr std::string_view kNames[] = {"off", "on", "keepalive", "timewait", "persist"};
+  if (row.timer.kind == 0) return "";
+  return " timer:(" + std::string(kNames[row.timer.kind]) + ',' + timer_span(row.timer.left_ms) +
+         ',' + std::to_string(row.timer.retries) + ')';
+}
+
 std::string trailing(const SsRequest& request, const SocketRow& row) {
   std::string out;
   if (request.processes && !row.orphan) {
     out += " users:((\"program" + std::to_string(row.session) +
            "\",fd=" + std::to_string(row.program) + "))";
   }
+  if (request.timers) out += timer_text(row);
   if (request.extended && !row.orphan) {
     std::array<char, 24> id{};
     std::snprintf(id.data(), id.size(), "%" PRIx64, row.id);
     out += " lane:" + std::to_string(row.lane) + " sk:" + id.data();
   }
   const bool second = (request.info && row.has_info) || request.memory;
-  if (second) out += "\n\t";
+  if (second && !request.one_line) out += "\n\t";
   if (request.memory) {
     out += " skmem:(r" + std::to_string(row.receive_memory) + ",rb" +
            std::to_string(row.receive_limit) + ",t" + std::to_string(row.send_queue) + ",tb" +
@@ -275,20 +289,60 @@ bool stands_everywhere(const SocketRow& row) {
   return row.kind != Kind::Stream || row.state == 10;
 }
 
-Result<std::string> run_ss(const Context& context, const SsRequest& request, const Format& format) {
+// What `ss -s` tells of the sockets that are there.
+struct Summary {
+  unsigned total = 0, tcp = 0, established = 0, closed = 0, orphaned = 0, time_wait = 0;
+  unsigned raw = 0, udp = 0;
+
+  void add(const SocketRow& row) {
+    ++total;
+    if (row.kind == Kind::Datagram) ++udp;
+    if (row.kind == Kind::Raw || row.kind == Kind::Ping) ++raw;
+    if (row.kind != Kind::Stream) return;
+    ++tcp;
+    established += row.state == 1 ? 1 : 0;
+    time_wait += row.state == 6 ? 1 : 0;
+    closed += row.state == 6 || row.state == 7 ? 1 : 0;
+    orphaned += row.orphan && row.state != 6 && row.state != 3 ? 1 : 0;
+  }
+};
+
+std::string summary_text(const Summary& sum) {
+  std::string out = "Total: " + std::to_string(sum.total - sum.time_wait) +
+                    "\nTCP:   " + std::to_string(sum.tcp) + " (estab " +
+                    std::to_string(sum.established) + ", closed " + std::to_string(sum.closed) +
+                    ", orphaned " + std::to_string(sum.orphaned) + ", timewait " +
+                    std::to_string(sum.time_wait) + ")\n\nTransport Total     IP        IPv6\n";
+  const unsigned tcp = sum.tcp - sum.closed;
+  const std::pair<const char*, unsigned> lines[] = {{"RAW", sum.raw},
+                                                    {"UDP", sum.udp},
+                                                    {"TCP", tcp},
+                                                    {"INET", sum.raw + sum.udp + tcp},
+                                                    {"FRAG", 0}};
+  for (const auto& [name, count] : lines)
+    out += std::string(name) + "\t  " + left(std::to_string(count), 9) + ' ' +
+           left(std::to_string(count), 9) + ' ' + left("0", 9) + '\n';
+  return out + '\n';
+}
+
+// Every socket of the stack once.
+std::vector<SocketRow> all_rows(const Context& context) {
   std::vector<SocketRow> rows;
   for (unsigned lane = 0; lane < context.stack.lanes(); ++lane) {
     for (const SocketRow& row : rows_of(context, lane)) {
-      if (wanted(request, row) && (lane == 0 || !stands_everywhere(row))) rows.push_back(row);
+      if (lane == 0 || !stands_everywhere(row)) rows.push_back(row);
     }
   }
-  if (format.json) {
-    Json json = Json::array();
-    for (const SocketRow& row : rows)
-      json.push_back(json_of(context, row));
-    return write_json(json, format);
-  }
-  std::vector<std::array<std::string, 6>> cells;
+  return rows;
+}
+
+// As Linux's ss: a column that would say the same of all is left out.
+std::string table_of(const Context& context, const SsRequest& request,
+                     const std::vector<SocketRow>& rows) {
+  constexpr std::size_t kColumns = 6;
+  const bool shown[kColumns] = {
+      request.kinds() != 1, std::popcount(shown_states(request)) != 1, true, true, true, true};
+  std::vector<std::array<std::string, kColumns>> cells;
   if (!request.headless)
     cells.push_back(
         {"Netid", "State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port"});
@@ -298,87 +352,57 @@ Result<std::string> run_ss(const Context& context, const SsRequest& request, con
                      place(context, row.local, row.device),
                      place(context, row.peer, packet::kNoDevice)});
   }
-  std::array<std::size_t, 6> widths{};
+  std::array<std::size_t, kColumns> widths{};
   for (const auto& line : cells) {
-    for (std::size_t i = 0; i < line.size(); ++i)
+    for (std::size_t i = 0; i < kColumns; ++i)
       widths[i] = std::max(widths[i], line[i].size());
   }
+  const std::size_t head = request.headless ? 0 : 1;
   std::string out;
   for (std::size_t n = 0; n < cells.size(); ++n) {
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (i > 0) out += ' ';
-      out += i < 4 ? left(cells[n][i], widths[i]) : right(std::string_view(cells[n][i]), widths[i]);
+    std::string line;
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      if (!shown[i]) continue;
+      if (!line.empty()) line += ' ';
+      line +=
+          i < 4 ? left(cells[n][i], widths[i]) : right(std::string_view(cells[n][i]), widths[i]);
     }
-    const std::size_t head = request.headless ? 0 : 1;
-    if (n >= head) out += trailing(request, rows[n - head]);
-    out += '\n';
+    if (n >= head) line += trailing(request, rows[n - head]);
+    out += line + '\n';
   }
   return out;
 }
 
-Result<Action> parse_ss(Cursor& cursor, const Verb& verb, const Format& format) {
+Result<std::string> run_ss(const Context& context, const SsRequest& request, const Format& format) {
+  std::vector<SocketRow> rows = all_rows(context);
+  if (request.summary) {
+    Summary sum;
+    for (const SocketRow& row : rows)
+      sum.add(row);
+    return summary_text(sum);
+  }
+  std::erase_if(rows, [&](const SocketRow& row) { return !wanted(context, request, row); });
+  if (!format.json) return table_of(context, request, rows);
+  Json json = Json::array();
+  for (const SocketRow& row : rows)
+    json.push_back(json_of(context, row));
+  return write_json(json, format);
+}
+
+Result<Action> parse_ss(Cursor& cursor, const Verb&, const Format& format) {
   SsRequest request;
-  while (!cursor.done()) {
-    if (cursor.word().size() < 2 || cursor.word()[0] != '-') return unknown_word(cursor, verb);
+  while (!cursor.done() && cursor.word().size() > 1 && cursor.word()[0] == '-') {
     if (Result<> taken = take_letters(cursor, request); !taken) return taken.error();
     cursor.next();
   }
+  if (request.summary && (!cursor.done() || format.json))
+    return cursor.done() ? Error{"-s is text only", "-s", -1, "no -j"}
+                         : cursor.wrong("-s takes no filter", "nothing");
+  auto filter = SsFilter::parse(cursor);
+  if (!filter) return filter.error();
+  request.filter = std::move(filter).value();
   return Action{
       [request, format](const Context& context) { return run_ss(context, request, format); }};
-}
-
-struct NstatRequest {
-  bool zeros = false;
-};
-
-// Every lane's counters added up, by Linux's names.
-std::vector<std::pair<std::string, std::uint64_t>> counters_of(const Context& context) {
-  std::vector<std::pair<std::string, std::uint64_t>> out;
-  for (std::size_t i = 0; i < std::size(udp::kCounterNames); ++i) {
-    std::uint64_t sum = 0;
-    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
-      sum += context.stack.lane(lane).state().sockets.udp().counters().value(
-          static_cast<udp::Count>(i));
-    out.emplace_back("Udp" + std::string(udp::kCounterNames[i]), sum);
-  }
-  for (std::size_t i = 0; i < tcp::kCounterCount; ++i) {
-    std::uint64_t sum = 0;
-    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
-      sum +=
-          context.stack.lane(lane).state().sockets.tcp_counters().value(static_cast<tcp::Count>(i));
-    out.emplace_back(
-        std::string(tcp::kCounterNames[i].group) + std::string(tcp::kCounterNames[i].name), sum);
-  }
-  return out;
-}
-
-Result<std::string> run_nstat(const Context& context, const NstatRequest& request,
-                              const Format& format) {
-  Json json = Json::object();
-  std::string out = "#linnet\n";
-  for (const auto& [name, value] : counters_of(context)) {
-    if (value == 0 && !request.zeros) continue;
-    json[name] = value;
-    out += left(name, 32) + left(std::to_string(value), 19) + "0.0\n";
-  }
-  if (!format.json) return out;
-  Json whole;
-  whole["linnet"] = json;
-  return write_json(whole, format);
-}
-
-Result<Action> parse_nstat(Cursor& cursor, const Verb& verb, const Format& format) {
-  NstatRequest request;
-  for (; !cursor.done(); cursor.next()) {
-    for (const char letter : cursor.word()) {
-      if (letter == 'z')
-        request.zeros = true;
-      else if (letter != '-' && letter != 'a' && letter != 's')
-        return unknown_word(cursor, verb);
-    }
-  }
-  return Action{
-      [request, format](const Context& context) { return run_nstat(context, request, format); }};
 }
 
 constexpr Command kSsCommands[] = {{"ss", "", parse_ss}, {"nstat", "", parse_nstat}};

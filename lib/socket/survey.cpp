@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket/survey.hpp"
 
+#include <algorithm>
+
 #include "socket/lane_sockets.hpp"
 
 namespace linnet::socket {
 namespace {
 
 constexpr unsigned kRowsPerTurn = 512;
+
+std::uint32_t milliseconds_until(time::Instant now, time::Instant at) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));
+}
 
 }  // namespace
 
@@ -24,11 +30,18 @@ bool TcpSockets::survey(time::Instant now, Survey& survey, std::uint32_t& cursor
   return flows_.visit_some(cursor, budget, [&](std::uint32_t value) {
     const std::uint32_t number = number_of(value);
     if (Entry{value >> kEntryShift} == Entry::HalfOpen) {
-      add(half_open_[number].flow, tcp::State::SynReceived);
+      const HalfOpenEntry& entry = half_open_[number];
+      if (SocketRow* const row = add(entry.flow, tcp::State::SynReceived))
+        row->timer = {tcp::PendingTimer::kRetransmit,
+                      static_cast<std::uint8_t>(entry.state.retransmissions()),
+                      milliseconds_until(now, entry.state.deadline())};
       return;
     }
     if (Entry{value >> kEntryShift} == Entry::TimeWait) {
-      add(time_wait_[number].flow, tcp::State::TimeWait);
+      const TimeWaitSlot& slot = time_wait_[number];
+      if (SocketRow* const row = add(slot.flow, tcp::State::TimeWait))
+        row->timer = {tcp::PendingTimer::kTimeWait, 0,
+                      milliseconds_until(now, slot.state.deadline())};
       return;
     }
     const TcpSocket& socket = connections_[number];
@@ -44,6 +57,10 @@ bool TcpSockets::survey(time::Instant now, Survey& survey, std::uint32_t& cursor
     if (connection != nullptr) {
       row->receive_queue = connection->unread_bytes();
       row->send_queue = connection->unacknowledged_bytes();
+      row->timer = connection->pending_timer(now);
+    } else if (socket.alarm != kNone) {
+      row->timer = {tcp::PendingTimer::kKeepAlive, socket.rested.probes,
+                    milliseconds_until(now, socket.rested.life_deadline)};
     }
     row->receive_memory = row->receive_queue;
     row->has_info = true;

@@ -27,6 +27,7 @@ struct SocketRow {
   std::uint32_t receive_memory = 0, receive_limit = 0, send_limit = 0;  // truesize
   std::uint64_t id = 0;                                                 // of this lane: handle
   const char* congestion = "";                                          // lives for ever
+  tcp::PendingTimer timer{};
   tcp::Info info{};
 };
 

@@ -147,6 +147,7 @@ class Connection : private time::Timer {
   template <typename Piece>
   void payload(SeqRange range, Piece&& piece) const;
   void info(time::Instant now, Info& out) const;
+  PendingTimer pending_timer(time::Instant now) const;
   std::uint32_t unread_bytes() const;          // in order, not yet consumed (SIOCINQ)
   std::uint32_t unacknowledged_bytes() const;  // in the send queue (SIOCOUTQ)
   std::uint32_t unsent_bytes() const;          // (SIOCOUTQNSD)

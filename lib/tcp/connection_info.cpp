@@ -85,4 +85,22 @@ void Connection::info(time::Instant now, Info& out) const {
   out.snd_wnd = snd_wnd_;
 }
 
+// Linux: inet_sk_diag_fill. What is in flight before a closed window before keep-alive.
+PendingTimer Connection::pending_timer(time::Instant now) const {
+  const auto left = [now](time::Instant at) {
+    return static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));
+  };
+  constexpr time::Instant kNever = time::Instant::never();
+  if (const time::Instant at = recovery_deadline(); at != kNever)
+    return {PendingTimer::kRetransmit,
+            static_cast<std::uint8_t>(std::min<std::uint32_t>(recovery_.backoff(), 255)), left(at)};
+  if (persist_deadline_ != kNever)
+    return {PendingTimer::kPersist, probes_, left(persist_deadline_)};
+  if (life_deadline_ == kNever) return {};
+  const bool waits = state_ == State::TimeWait || state_ == State::FinWait2;
+  return {waits && orphan_ ? PendingTimer::kTimeWait : PendingTimer::kKeepAlive, probes_,
+          left(life_deadline_)};
+}
+
 }  // namespace linnet::tcp

@@ -27,4 +27,13 @@ struct Info {
 };
 static_assert(sizeof(Info) == 232);
 
+// What a socket waits for (Linux: inet_diag_msg's idiag_timer, idiag_expires, idiag_retrans).
+struct PendingTimer {
+  static constexpr std::uint8_t kNone = 0, kRetransmit = 1, kKeepAlive = 2, kTimeWait = 3,
+                                kPersist = 4;
+  std::uint8_t kind = kNone;
+  std::uint8_t retries = 0;  // so far, without an answer
+  std::uint32_t left_ms = 0;
+};
+
 }  // namespace linnet::tcp

@@ -66,8 +66,8 @@ TcpState Peer::state() const {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string netid, name, receive, send, here, there;
-    words >> netid >> name >> receive >> send >> here >> there;
+    std::string name, receive, send, here, there;
+    words >> name >> receive >> send >> here >> there;
     if (!here.ends_with(local)) continue;
     const auto* const at = std::find(std::begin(kNames), std::end(kNames), name);
     if (at == std::end(kNames)) continue;
