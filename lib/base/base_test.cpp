@@ -59,7 +59,7 @@ TEST(Checksum, Rfc1071Example) {
 TEST(Checksum, I14_AgreesWithTheDefinitionAtEveryLengthAndSplit) {
   time::Random random(3);
   for (int round = 0; round < 3000; ++round) {
-    const auto data = random_bytes(random, random.below(200));
+    const auto data = random_bytes(random, random.below(round % 2 == 0 ? 200 : 2000));
     const std::uint16_t want = model_checksum(data);
     ASSERT_EQ(internet_checksum(bytes(data)).host(), want) << data.size();
     ChecksumSum parts;

@@ -5,32 +5,58 @@ namespace linnet {
 inline namespace base {
 namespace {
 
-using Words [[gnu::vector_size(16)]] = std::uint64_t;
+template <unsigned Bytes>
+using Words [[gnu::vector_size(Bytes)]] = std::uint64_t;
 
-Words load(const std::byte* at) {
-  Words words;
-  std::memcpy(&words, at, sizeof words);
-  return words;
-}
-
-// 32-bit halves into 64-bit sums: these cannot overflow below 2^32 loads. Two words at a time, in
-// registers that every machine of ours has.
-std::uint64_t sum_words(const std::byte*& at, std::size_t& left) {
-  constexpr Words kLow = {0xffffffff, 0xffffffff};
-  Words low = {0, 0}, high = {0, 0};
-  for (; left >= 32; at += 32, left -= 32) {
-    const Words one = load(at), other = load(at + 16);
-    low += (one & kLow) + (other & kLow);
-    high += (one >> 32) + (other >> 32);
+// The sum of 32-bit words. Whole 64-bit words are added up modulo 2^64, their upper halves by
+// themselves; the lower halves' sum is what the one has beyond the other. Neither can overflow
+// below 2^32 loads.
+template <typename Vector>
+[[gnu::always_inline]] inline std::uint64_t sum_words(const std::byte*& bytes, std::size_t& count) {
+  constexpr std::size_t kBytes = sizeof(Vector);
+  const std::byte* at = bytes;
+  std::size_t left = count;
+  Vector all = {}, upper = {}, a, b, c, d;
+  for (; left >= 4 * kBytes; at += 4 * kBytes, left -= 4 * kBytes) {
+    std::memcpy(&a, at, kBytes);
+    std::memcpy(&b, at + kBytes, kBytes);
+    std::memcpy(&c, at + 2 * kBytes, kBytes);
+    std::memcpy(&d, at + 3 * kBytes, kBytes);
+    all += (a + b) + (c + d);
+    upper += ((a >> 32) + (b >> 32)) + ((c >> 32) + (d >> 32));
   }
-  const Words sum = low + high;
-  return sum[0] + sum[1];
+  for (; left >= kBytes; at += kBytes, left -= kBytes) {
+    std::memcpy(&a, at, kBytes);
+    all += a;
+    upper += a >> 32;
+  }
+  bytes = at;
+  count = left;
+  const Vector halves = all - (upper << 32) + upper;
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < kBytes / 8; ++i)
+    sum += halves[i];
+  return sum;
 }
+
+// In registers that every machine of ours has.
+std::uint64_t sum_narrow(const std::byte*& at, std::size_t& left) {
+  return sum_words<Words<16>>(at, left);
+}
+[[gnu::target("avx2")]] std::uint64_t sum_wide(const std::byte*& at, std::size_t& left) {
+  return sum_words<Words<32>>(at, left);
+}
+
+const bool kWideRegisters = __builtin_cpu_supports("avx2") != 0;
 
 std::uint64_t sum_bytes(std::span<const std::byte> bytes) {
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  std::uint64_t sum = left >= 32 ? sum_words(at, left) : 0;
+  std::uint64_t sum = 0;
+  if (left >= 256 && kWideRegisters)
+    sum = sum_wide(at, left);
+  else if (left >= 32)
+    sum = sum_narrow(at, left);
   for (; left >= 4; at += 4, left -= 4) {
     std::uint32_t word;
     std::memcpy(&word, at, 4);

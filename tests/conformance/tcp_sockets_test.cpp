@@ -417,6 +417,11 @@ class HandMade {
   static Ip header() {
     return {.source = ip("192.0.2.9"), .destination = ip("192.0.2.2"), .protocol = 6, .id = 7};
   }
+  static Ip header_with(std::uint16_t id) {
+    Ip ip = header();
+    ip.id = id;
+    return ip;
+  }
   Bytes make(const TcpFrame& frame, std::size_t bytes, const Ip& header) const {
     const Bytes all = pattern(10000);
     const auto from = all.begin() + static_cast<std::ptrdiff_t>(bytes == 0 ? 0 : frame.seq - 1000);
@@ -452,11 +457,7 @@ SCENARIO("Segments in a row of one burst go to their connection as one", "[S13.1
   PairLab lab;
   Program program(lab.server);
   HandMade peer(lab, program);
-  const auto header = [](std::uint16_t id) {
-    Ip ip = HandMade::header();
-    ip.id = id;
-    return ip;
-  };
+  const auto header = HandMade::header_with;
   const std::uint64_t one = modes().lanes == 1 ? 1 : 0;  // several lanes: packets may part
   GIVEN("four of which the last is shorter") {
     for (std::uint16_t i = 0; i < 4; ++i)
@@ -492,6 +493,14 @@ SCENARIO("Segments in a row of one burst go to their connection as one", "[S13.1
     if (one != 0) CHECK(joined == (joins ? 1 : 0));
     CHECK(peer.read(good ? 1000 + bytes : 1000));
   }
+}
+
+SCENARIO("Segments that are not to be joined, or not to be taken", "[S13.1]") {
+  PairLab lab;
+  Program program(lab.server);
+  HandMade peer(lab, program);
+  const std::uint64_t one = modes().lanes == 1 ? 1 : 0;
+  const auto header = HandMade::header_with;
   GIVEN("a second one with a wrong checksum") {
     peer.send(peer.segment(0), 1000);
     Bytes wrong = peer.make(peer.segment(1000), 1000, header(8));
