@@ -130,6 +130,31 @@ std::optional<SendResult> Output::refuse(Turn& turn, Packet& packet, const SendR
 
 SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request,
                         const OutputRoute& way) {
+  const SendResult result = put_header(turn, packet, request, way);
+  return result == SendResult::Sent ? pass_on(turn, std::move(packet), way) : result;
+}
+
+SendResult Output::send_all(Turn& turn, Burst& burst, const SendRequest& request,
+                            const OutputRoute& way) {
+  SendResult first_refusal = SendResult::Sent;
+  const unsigned count = burst.size();
+  unsigned kept = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    Packet packet = burst.take(i);
+    const SendResult result = put_header(turn, packet, request, way);
+    if (result == SendResult::Sent)
+      burst.keep(std::move(packet), kept++);
+    else if (first_refusal == SendResult::Sent)
+      first_refusal = result;
+  }
+  burst.set_size(kept);
+  if (kept != 0) pass_on(turn, burst, way);
+  return first_refusal;
+}
+
+// Sent: the packet has its header and knows its way. Else it was dropped by name.
+SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& request,
+                              const OutputRoute& way) {
   const auto header_length =
       static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
   const std::uint32_t total = packet.length() + header_length;
@@ -159,7 +184,8 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request,
     std::memcpy(&header + 1, request.options.data(), request.options.size());
   }
   header.checksum = internet_checksum(packet.first_bytes().first(header_length));
-  return pass_on(turn, std::move(packet), request, way);
+  note_way(packet, request, way);
+  return SendResult::Sent;
 }
 
 // Linux: raw_send_hdrinc.
@@ -176,11 +202,12 @@ SendResult Output::send_whole(Turn& turn, Packet&& packet, const SendRequest& re
     header.id = be16(next_id(header.source, request.destination, request.protocol, turn));
   header.checksum = be16();
   header.checksum = internet_checksum(packet.first_bytes().first(header_length));
-  return pass_on(turn, std::move(packet), request, way);
+  note_way(packet, request, way);
+  return pass_on(turn, std::move(packet), way);
 }
 
-SendResult Output::pass_on(Turn& turn, Packet&& packet, const SendRequest& request,
-                           const OutputRoute& way) {
+void Output::note_way(packet::PacketRef packet, const SendRequest& request,
+                      const OutputRoute& way) {
   packet::Meta& meta = packet.meta();
   meta.network_offset = packet.data_offset();
   meta.output_device = way.device;
@@ -188,13 +215,22 @@ SendResult Output::pass_on(Turn& turn, Packet&& packet, const SendRequest& reque
   meta.hop = way.hop;
   meta.path_mtu = static_cast<std::uint16_t>(std::min(way.mtu, kLongest));
   meta.mark = request.mark;
-  // A hook may make it longer.
-  const bool long_one = packet.length() > way.mtu || !hooks_.empty(hook::Point::Output);
+}
+
+SendResult Output::pass_on(Turn& turn, Packet&& packet, const OutputRoute& way) {
   Burst burst;
   burst.push(std::move(packet));
-  hooks_.run(hook::Point::Output, turn, burst);
-  if (!burst.empty()) post_route(turn, burst, long_one);
+  pass_on(turn, burst, way);
   return SendResult::Sent;
+}
+
+void Output::pass_on(Turn& turn, Burst& burst, const OutputRoute& way) {
+  // A hook may make packets longer.
+  bool any_long = !hooks_.empty(hook::Point::Output);
+  for (unsigned i = 0; i < burst.size(); ++i)
+    any_long |= burst[i].length() > way.mtu;
+  hooks_.run(hook::Point::Output, turn, burst);
+  if (!burst.empty()) post_route(turn, burst, any_long);
 }
 
 void Output::post_route(Turn& turn, Burst& burst, bool any_long) {

@@ -67,6 +67,10 @@ class Output {
   // As above by a way that `route_for` gave in this turn for this request.
   SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
                   const OutputRoute& way);
+  // As above for packets of one flow in a row, which go on together. Empties the burst; tells how
+  // the first that did not go ended.
+  SendResult send_all(packet::Turn& turn, packet::Burst& burst, const SendRequest& request,
+                      const OutputRoute& way);
   // A datagram that is complete but for what RFC 791 leaves to us (IP_HDRINCL): data() at its IPv4
   // header, which is in one piece and whose lengths agree. Total length and checksum are written,
   // a zero source and a zero ID filled in.
@@ -80,8 +84,12 @@ class Output {
 
  private:
   void fragment_long(packet::Turn& turn, packet::Burst& burst);
-  SendResult pass_on(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
-                     const OutputRoute& way);
+  SendResult put_header(packet::Turn& turn, packet::Packet& packet, const SendRequest& request,
+                        const OutputRoute& way);
+  static void note_way(packet::PacketRef packet, const SendRequest& request,
+                       const OutputRoute& way);
+  void pass_on(packet::Turn& turn, packet::Burst& burst, const OutputRoute& way);
+  SendResult pass_on(packet::Turn& turn, packet::Packet&& packet, const OutputRoute& way);
   // Why a datagram cannot go that way: dropped by name. Nothing: it can.
   std::optional<SendResult> refuse(packet::Turn& turn, packet::Packet& packet,
                                    const SendRequest& request, const OutputRoute& way,

@@ -17,7 +17,7 @@ using packet::Turn;
 
 namespace {
 
-const wire::Ipv4Header& ip_of(const Packet& packet) {
+const wire::Ipv4Header& ip_header_of(const Packet& packet) {
   return *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
 }
 
@@ -30,7 +30,7 @@ void TcpSockets::input(Turn& turn, packet::Burst& burst) {
       return input_owned(turn, std::move(packet));
     std::array<be16, 2> ports{};
     packet.copy_out(0, std::as_writable_bytes(std::span(ports)));
-    const wire::Ipv4Header& ip = ip_of(packet);
+    const wire::Ipv4Header& ip = ip_header_of(packet);
     const Flow flow{ip.destination, ip.source, ports[1].host(), ports[0].host()};
     const unsigned owner = hash.owner(hash.of(flow, wire::protocol::kTcp));
     context_.note_place(packet, owner);
@@ -74,7 +74,7 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
     counters_.add(tcp::Count::InCsumErrors);
     return refuse(Drop::TcpBadChecksum);
   }
-  const wire::Ipv4Header ip = ip_of(packet);
+  const wire::Ipv4Header ip = ip_header_of(packet);
   out.flow = {ip.destination, ip.source, header.destination_port.host(), header.source_port.host()};
   out.device = packet.meta().input_device;
   out.tos = ip.tos;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From what a connection wants to say to packets (RFC 9293 3.1). The payload is not copied but for
-// small ones: a header packet is followed by references to the send queue's buffers.
+// From what a connection wants to say to packets (RFC 9293 3.1). Payload that has room behind its
+// header is copied there; else references to the send queue's buffers follow the header.
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <utility>
 
 #include "ip/transport_checksum.hpp"
@@ -21,19 +21,21 @@ using tcp::SeqRange;
 
 namespace {
 
-// Below that a copy costs less than a second buffer.
-constexpr std::uint32_t kCopied = 256;
-
 std::uint8_t tos_with(std::uint8_t tos, tcp::Ecn ecn) {
   return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
 }
 
-// `whole` cut down to the part that carries `payload`.
-SegmentOut part_of(const SegmentOut& whole, SeqRange payload, bool first, bool last) {
-  SegmentOut part = whole;
-  part.payload = payload;
+// What the headers of a large segment's parts differ in.
+struct Part {
+  tcp::Seq seq;
+  std::uint8_t flags;
+  std::uint16_t urgent;
+};
+
+// Of the part of `whole` that carries `payload`.
+Part part_of(const SegmentOut& whole, SeqRange payload, bool first, bool last) {
   const std::uint32_t before = payload.begin - whole.payload.begin;
-  part.seq = whole.seq + before;
+  Part part{whole.seq + before, whole.flags, whole.urgent};
   if (!last) part.flags &= static_cast<std::uint8_t>(~(tcp::flag::kFin | tcp::flag::kPsh));
   if (!first) part.flags &= static_cast<std::uint8_t>(~tcp::flag::kCwr);
   if (part.urgent > before) {
@@ -46,6 +48,21 @@ SegmentOut part_of(const SegmentOut& whole, SeqRange payload, bool first, bool l
 }
 
 }  // namespace
+
+// The header of a segment with its options, checksum zero.
+TcpSockets::HeaderImage::HeaderImage(const Flow& flow, const SegmentOut& segment) {
+  length = static_cast<unsigned>(sizeof header) + wire::emit_tcp_options(segment.options, options);
+  header.source_port = be16(flow.local_port);
+  header.destination_port = be16(flow.peer_port);
+  header.sequence = be32(segment.seq.value());
+  header.acknowledgment = be32(segment.ack.value());
+  header.offset_reserved = 0;
+  header.set_header_length(length);
+  header.flags = segment.flags;
+  header.window = be16(segment.window);
+  header.checksum = be16();
+  header.urgent = be16(segment.urgent);
+}
 
 ip::SendRequest TcpSockets::request_for(const Flow& flow, const OptionSet& options,
                                         tcp::Ecn ecn) const {
@@ -87,31 +104,17 @@ bool TcpSockets::attach(Turn& turn, Packet& packet, packet::PacketRef piece, std
 }
 
 // The transport packet: header, options, payload, checksum. Empty: no buffer.
-Packet TcpSockets::build(Turn& turn, const Flow& flow, const SegmentOut& segment,
+Packet TcpSockets::build(Turn& turn, const Flow& flow, const HeaderImage& image,
                          const tcp::Connection* connection, SeqRange payload) {
   // Without data it is control traffic, which has a reserve (R4).
   Packet packet = turn.generate(payload.empty() ? packet::Pool::Priority::Control
                                                 : packet::Pool::Priority::Data);
   if (!packet) return {};
-  std::array<std::byte, wire::kTcpMaxOptions> options;
-  const unsigned option_bytes = wire::emit_tcp_options(segment.options, options);
-  const unsigned header_bytes = static_cast<unsigned>(sizeof(wire::TcpHeader)) + option_bytes;
-  std::byte* const at = packet.put(header_bytes);
-  auto& header = *reinterpret_cast<wire::TcpHeader*>(at);
-  header.source_port = be16(flow.local_port);
-  header.destination_port = be16(flow.peer_port);
-  header.sequence = be32(segment.seq.value());
-  header.acknowledgment = be32(segment.ack.value());
-  header.offset_reserved = 0;
-  header.set_header_length(header_bytes);
-  header.flags = segment.flags;
-  header.window = be16(segment.window);
-  header.checksum = be16();
-  header.urgent = be16(segment.urgent);
-  std::copy_n(options.data(), option_bytes, at + sizeof header);
+  std::memcpy(packet.put(image.length), &image, image.length);
   bool complete = true;
   if (!payload.empty()) {
-    const bool copy = payload.length() <= std::min<std::uint32_t>(kCopied, packet.tailroom());
+    // Behind the header where there is room: that costs less than a second buffer (ADR 6).
+    const bool copy = payload.length() <= packet.tailroom();
     connection->payload(payload,
                         [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
                           complete = complete && attach(turn, packet, piece, offset, count, copy);
@@ -134,7 +137,7 @@ void TcpSockets::finish_header(Packet& packet, const Flow& flow) {
 
 void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& options,
                            const SegmentOut& segment) {
-  Packet packet = build(turn, flow, segment, nullptr, {});
+  Packet packet = build(turn, flow, HeaderImage(flow, segment), nullptr, {});
   if (!packet) return;
   counters_.add(tcp::Count::OutSegs);
   context_.output.send(turn, std::move(packet), request_for(flow, options, segment.ecn));
@@ -148,21 +151,18 @@ bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut&
     context_.confirm(turn, way);
   const std::uint32_t total = segment.payload.length();
   const std::uint32_t most = std::max<std::uint32_t>(segment.mss, 1);
+  HeaderImage image(socket.flow, segment);
   packet::Burst burst;
   bool some_sent = false;
-  const auto send_burst = [&] {
-    burst.drain(
-        [&](Packet&& packet) { send_built(turn, socket, std::move(packet), request, way); });
-    some_sent = true;
-  };
   std::uint32_t done = 0;
   do {
     const std::uint32_t count = std::min(most, total - done);
     const SeqRange payload{segment.payload.begin + done, segment.payload.begin + done + count};
-    const bool first = done == 0, last = done + count == total;
-    Packet packet =
-        build(turn, socket.flow, first && last ? segment : part_of(segment, payload, first, last),
-              &connection, payload);
+    const Part part = part_of(segment, payload, done == 0, done + count == total);
+    image.header.sequence = be32(part.seq.value());
+    image.header.flags = part.flags;
+    image.header.urgent = be16(part.urgent);
+    Packet packet = build(turn, socket.flow, image, &connection, payload);
     if (!packet) {
       // Packets are built before the first of them goes, so that usually all go or none. What does
       // not follow the first 64 counts as sent and lost.
@@ -170,18 +170,20 @@ bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut&
       return some_sent;
     }
     burst.push(std::move(packet));
-    if (burst.full()) send_burst();
     done += count;
+    if (burst.full() || done >= total) {
+      send_built(turn, socket, burst, request, way);
+      some_sent = true;
+    }
   } while (done < total);
-  if (!burst.empty()) send_burst();
   return true;
 }
 
-void TcpSockets::send_built(Turn& turn, TcpSocket& socket, Packet&& packet,
+void TcpSockets::send_built(Turn& turn, TcpSocket& socket, packet::Burst& burst,
                             const ip::SendRequest& request, const ip::OutputRoute& way) {
-  const tcp::Seq seq(packet.header<wire::TcpHeader>()->sequence.host());
-  counters_.add(tcp::Count::OutSegs);
-  const auto result = context_.output.send(turn, std::move(packet), request, way);
+  const tcp::Seq seq(burst[0].header<wire::TcpHeader>()->sequence.host());
+  counters_.add(tcp::Count::OutSegs, burst.size());
+  const auto result = context_.output.send_all(turn, burst, request, way);
   // The route is narrower than the connection knows: it is told after it has returned.
   if (result != ip::SendResult::TooLong || socket.lowered_mtu != 0) return;
   socket.lowered_mtu = way.mtu;

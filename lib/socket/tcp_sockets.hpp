@@ -6,6 +6,7 @@
 //   Connection --emit--> packets          Connection --notify--> ready list --service--> events
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "socket/bound_table.hpp"
@@ -314,12 +315,19 @@ class TcpSockets final : public tcp::Host {
 
   // tcp_output.cpp
   ip::SendRequest request_for(const Flow& flow, const OptionSet& options, tcp::Ecn ecn) const;
-  packet::Packet build(packet::Turn& turn, const Flow& flow, const tcp::SegmentOut& segment,
+  // A header as it lies in a packet.
+  struct HeaderImage {
+    HeaderImage(const Flow& flow, const tcp::SegmentOut& segment);
+    wire::TcpHeader header;
+    std::array<std::byte, wire::kTcpMaxOptions> options;
+    unsigned length;  // of both
+  };
+  packet::Packet build(packet::Turn& turn, const Flow& flow, const HeaderImage& image,
                        const tcp::Connection* connection, tcp::SeqRange payload);
   bool attach(packet::Turn& turn, packet::Packet& packet, packet::PacketRef piece,
               std::uint32_t offset, std::uint32_t count, bool copy);
   void finish_header(packet::Packet& packet, const Flow& flow);
-  void send_built(packet::Turn& turn, TcpSocket& socket, packet::Packet&& packet,
+  void send_built(packet::Turn& turn, TcpSocket& socket, packet::Burst& burst,
                   const ip::SendRequest& request, const ip::OutputRoute& way);
   void send_bare(packet::Turn& turn, const Flow& flow, const OptionSet& options,
                  const tcp::SegmentOut& segment);
