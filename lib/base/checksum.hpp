@@ -69,6 +69,18 @@ inline bool ipv4_header_good20(const void* header) {
   return sum * kInverse <= ~std::uint64_t{0} / 0xffff;
 }
 
+// The checksum field for a 20-byte IPv4 header whose own field is zero.
+inline be16 ipv4_header_checksum20(const void* header) {
+  std::uint64_t first, second;
+  std::uint32_t last;
+  std::memcpy(&first, header, sizeof first);
+  std::memcpy(&second, static_cast<const char*>(header) + 8, sizeof second);
+  std::memcpy(&last, static_cast<const char*>(header) + 16, sizeof last);
+  const std::uint64_t sum =
+      (first & 0xffffffff) + (first >> 32) + (second & 0xffffffff) + (second >> 32) + last;
+  return be16::from_raw(static_cast<std::uint16_t>(~ChecksumSum::fold(sum)));
+}
+
 // RFC 1624 equation 3: the checksum field after one 16-bit field went from `before` to `after`.
 constexpr be16 checksum_adjust(be16 checksum, be16 before, be16 after) {
   const std::uint32_t sum = static_cast<std::uint16_t>(~checksum.raw()) +

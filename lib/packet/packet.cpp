@@ -21,7 +21,7 @@ void PacketRef::rewind_to(std::uint16_t buffer_offset) const {
   mbuf_->pkt_len = static_cast<std::uint32_t>(static_cast<int>(mbuf_->pkt_len) + back);
 }
 
-std::byte* PacketRef::put(std::uint32_t n) const {
+std::byte* PacketRef::put_last(std::uint32_t n) const {
   rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
   if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return nullptr;
   if (n > 65535) return nullptr;
@@ -30,7 +30,7 @@ std::byte* PacketRef::put(std::uint32_t n) const {
   return reinterpret_cast<std::byte*>(bytes);
 }
 
-std::uint32_t PacketRef::tailroom() const {
+std::uint32_t PacketRef::tailroom_of_last() const {
   const rte_mbuf* const last = rte_pktmbuf_lastseg(mbuf_);
   if (rte_mbuf_refcnt_read(last) > 1 || !RTE_MBUF_DIRECT(last)) return 0;
   return rte_pktmbuf_tailroom(last);
@@ -53,8 +53,7 @@ void Packet::chain(Packet&& tail) const {
   mbuf_->pkt_len += bytes;
 }
 
-void PacketRef::trim(std::uint32_t new_length) const {
-  LINNET_CHECK_OP(new_length, <=, length());
+void PacketRef::trim_chain(std::uint32_t new_length) const {
   rte_mbuf* segment = mbuf_;
   std::uint32_t left = new_length;
   std::uint16_t count = 1;
@@ -143,11 +142,7 @@ bool Packet::make_headroom(std::uint32_t n, Pool& pool) {
   return gather_slow(std::min<std::uint32_t>(length(), 64), pool);
 }
 
-bool PacketRef::copy_out(std::uint32_t offset, std::span<std::byte> out) const {
-  if (std::uint64_t{offset} + out.size() <= contiguous() && !out.empty()) [[likely]] {
-    std::memcpy(out.data(), data() + offset, out.size());
-    return true;
-  }
+bool PacketRef::copy_out_of_chain(std::uint32_t offset, std::span<std::byte> out) const {
   if (std::uint64_t{offset} + out.size() > length()) return false;
   const rte_mbuf* segment = mbuf_;
   while (segment != nullptr && offset >= segment->data_len) {
@@ -226,7 +221,7 @@ Packet PacketRef::copy(Pool& pool, std::uint32_t offset, std::uint32_t count) co
   return out;
 }
 
-std::uint32_t PacketRef::truesize() const {
+std::uint32_t PacketRef::truesize_of_chain() const {
   std::uint32_t bytes = 0;
   for (const rte_mbuf* s = mbuf_; s != nullptr; s = s->next)
     bytes += s->buf_len;

@@ -181,11 +181,28 @@ class PacketRef {
     return at;
   }
   // `n` more bytes at the end of the last segment, uninitialised; nullptr if they do not fit.
-  std::byte* put(std::uint32_t n) const;
+  std::byte* put(std::uint32_t n) const {
+    if (!sole() || n > std::uint32_t{rte_pktmbuf_tailroom(mbuf_)}) [[unlikely]]
+      return put_last(n);
+    std::byte* const at = data() + mbuf_->data_len;
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len + n);
+    mbuf_->pkt_len += n;
+    bytes_in_use(at, n);
+    return at;
+  }
   // How many bytes `put` can give; 0 where the last segment is shared.
-  std::uint32_t tailroom() const;
+  std::uint32_t tailroom() const {
+    return sole() ? rte_pktmbuf_tailroom(mbuf_) : tailroom_of_last();
+  }
   // Cuts the packet to `length` bytes; segments behind it are freed. Must not lengthen.
-  void trim(std::uint32_t length) const;
+  void trim(std::uint32_t new_length) const {
+    LINNET_CHECK_OP(new_length, <=, length());
+    if (!sole()) [[unlikely]]
+      return trim_chain(new_length);
+    bytes_out_of_use(data() + new_length, mbuf_->data_len - new_length);
+    mbuf_->data_len = static_cast<std::uint16_t>(new_length);
+    mbuf_->pkt_len = new_length;
+  }
 
   // Whether bytes may not be written because another packet shares them.
   bool shared() const { return rte_mbuf_refcnt_read(mbuf_) > 1 || attached(); }
@@ -210,7 +227,12 @@ class PacketRef {
   }
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
-  bool copy_out(std::uint32_t offset, std::span<std::byte> out) const;
+  bool copy_out(std::uint32_t offset, std::span<std::byte> out) const {
+    if (std::uint64_t{offset} + out.size() > contiguous() || out.empty()) [[unlikely]]
+      return copy_out_of_chain(offset, out);
+    std::memcpy(out.data(), data() + offset, out.size());
+    return true;
+  }
   // Writes bytes over those at `offset`, in any segments; false if the packet is shorter than
   // offset
   // + bytes.size() or a segment that would be written to is shared: some may be written then.
@@ -225,12 +247,19 @@ class PacketRef {
   Packet copy(Pool& pool, std::uint32_t offset, std::uint32_t count) const;
 
   // Bytes of buffer memory that the packet pins, all segments (rule R3).
-  std::uint32_t truesize() const;
+  std::uint32_t truesize() const {
+    return single_segment() ? std::uint32_t{mbuf_->buf_len} : truesize_of_chain();
+  }
   // Segment counts and lengths agree (a driver that lies is answered with a drop).
   bool consistent() const;
 
  protected:
   PacketRef() = default;
+  void trim_chain(std::uint32_t new_length) const;
+  std::byte* put_last(std::uint32_t n) const;
+  std::uint32_t tailroom_of_last() const;
+  bool copy_out_of_chain(std::uint32_t offset, std::span<std::byte> out) const;
+  std::uint32_t truesize_of_chain() const;
   rte_mbuf* mbuf_ = nullptr;
 };
 

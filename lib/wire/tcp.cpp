@@ -166,15 +166,7 @@ unsigned emit(const TcpOptions& options, Emitter out) {
 
 ParsedTcpOptions parse_tcp_options(std::span<const std::byte> bytes, bool syn) {
   ParsedTcpOptions out;
-  // What nearly every segment of a connection has, and nothing else: NOP, NOP, timestamps (Linux:
-  // tcp_parse_aligned_timestamp).
-  constexpr std::uint32_t kAligned = 0x0101080a;
-  if (bytes.size() == 12 && read32(bytes) == kAligned) {
-    out.options.has_timestamps = true;
-    out.options.ts_value = read32(bytes.subspan(4));
-    out.options.ts_echo = read32(bytes.subspan(8));
-    return out;
-  }
+  if (read_aligned_timestamps(bytes, out.options)) return out;
   bytes = bytes.first(std::min<std::size_t>(bytes.size(), kTcpMaxOptions));
   while (!bytes.empty()) {
     const std::uint8_t kind = read8(bytes);
@@ -194,7 +186,7 @@ ParsedTcpOptions parse_tcp_options(std::span<const std::byte> bytes, bool syn) {
   return out;
 }
 
-unsigned emit_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out) {
+unsigned emit_any_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out) {
   return emit(options, Emitter(out.data()));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 
@@ -68,6 +69,20 @@ struct TcpOptions {
   std::array<std::uint8_t, kMaxFastOpenCookie> fast_open{};
 };
 
+// NOP, NOP, timestamps: what nearly every segment of a connection has, and nothing else (Linux:
+// tcp_parse_aligned_timestamp).
+inline constexpr be32 kNopNopTimestamps{0x0101080a};
+inline bool read_aligned_timestamps(std::span<const std::byte> bytes, TcpOptions& out) {
+  std::array<be32, 3> words;
+  if (bytes.size() != sizeof words) return false;
+  std::memcpy(words.data(), bytes.data(), sizeof words);
+  if (words[0] != kNopNopTimestamps) return false;
+  out.has_timestamps = true;
+  out.ts_value = words[1].host();
+  out.ts_echo = words[2].host();
+  return true;
+}
+
 // Reads the options in `bytes` (the header's part behind its first 20 bytes). An option of a known
 // kind and illegal length is left out and the rest still read (RFC 9293 MUST-7); behind a length
 // that cannot be stepped over (0, 1, beyond the end) nothing is read. Options that belong to SYN
@@ -82,7 +97,17 @@ ParsedTcpOptions parse_tcp_options(std::span<const std::byte> bytes, bool syn);
 // Writes the options, padded with NOP so that numbers lie on 4-byte boundaries, in Linux's order.
 // Returns the bytes written: a multiple of 4, at most 40. What does not fit any more is left out
 // from the end: SACK blocks first to last, then the Fast Open cookie.
-unsigned emit_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out);
+unsigned emit_any_tcp_options(const TcpOptions& options, std::span<std::byte, kTcpMaxOptions> out);
+inline unsigned emit_tcp_options(const TcpOptions& options,
+                                 std::span<std::byte, kTcpMaxOptions> out) {
+  const bool others = options.mss || options.window_scale || options.sack_permitted ||
+                      options.sack_count != 0 || options.has_fast_open;
+  if (others) return emit_any_tcp_options(options, out);
+  if (!options.has_timestamps) return 0;
+  const std::array<be32, 3> words{kNopNopTimestamps, be32(options.ts_value), be32(options.ts_echo)};
+  std::memcpy(out.data(), words.data(), sizeof words);
+  return sizeof words;
+}
 // The bytes that `emit_tcp_options` would write.
 unsigned tcp_options_length(const TcpOptions& options);
 
