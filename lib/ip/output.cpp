@@ -158,13 +158,19 @@ SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& req
   const auto header_length =
       static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
   const std::uint32_t total = packet.length() + header_length;
-  if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
-  packet.meta().transport_offset = packet.data_offset();
-  if (!packet.make_headroom(header_length, turn.pool)) {
-    turn.drop(std::move(packet), packet::Drop::NoBuffer);
-    return SendResult::NoBuffer;
+  if (!way.reachable || way.source.is_any() || total > way.mtu) [[unlikely]] {
+    if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
   }
-  auto& header = *reinterpret_cast<Ipv4Header*>(packet.push(header_length));
+  packet.meta().transport_offset = packet.data_offset();
+  std::byte* room = packet.push(header_length);
+  if (room == nullptr) [[unlikely]] {
+    if (!packet.make_headroom(header_length, turn.pool)) {
+      turn.drop(std::move(packet), packet::Drop::NoBuffer);
+      return SendResult::NoBuffer;
+    }
+    room = packet.push(header_length);
+  }
+  auto& header = *reinterpret_cast<Ipv4Header*>(room);
   header.set_header_length(header_length);
   header.tos = request.tos;
   header.total_length = be16(static_cast<std::uint16_t>(total));
@@ -183,7 +189,9 @@ SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& req
   if (!request.options.empty()) {
     std::memcpy(&header + 1, request.options.data(), request.options.size());
   }
-  header.checksum = internet_checksum(packet.first_bytes().first(header_length));
+  header.checksum = header_length == sizeof(Ipv4Header)
+                        ? ipv4_header_checksum20(&header)
+                        : internet_checksum(packet.first_bytes().first(header_length));
   note_way(packet, request, way);
   return SendResult::Sent;
 }
