@@ -46,13 +46,14 @@ class ThreadsHost final : public StackHost {
 
 // The program's one thread gives the lanes their turns and is the control core as well: a program
 // that has a core to itself and never sleeps. A call that looks for events (epoll, poll, a read
-// that would wait) takes a turn; what others ask for is done in the next one, together.
+// that would wait) takes a turn; what others ask for is done in the next one, together, or at once
+// where it has become much: the other end works on it while the program goes on.
 class PollingHost final : public StackHost {
  public:
   using StackHost::StackHost;
   time::Instant now() override { return clock_.now(); }
   bool drive() override;
-  bool drive_at_once() override { return false; }
+  bool drive_at_once() override;
   bool may_sleep() override { return true; }
   // Turns until there is something, the descriptors looked at in between.
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t* mask) override;
@@ -60,8 +61,11 @@ class PollingHost final : public StackHost {
  private:
   bool turn();  // whether a lane found something to do
 
+  static constexpr unsigned kCallsInARow = 32;  // without a turn
+
   time::TscClock clock_;
   time::Instant next_control_;
+  unsigned calls_ = 0;
 };
 
 // Sleeps in the kernel for at most `limit`; negative: without end.

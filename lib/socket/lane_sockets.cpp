@@ -17,6 +17,8 @@ namespace {
 constexpr unsigned kHandedOver = 256;
 constexpr unsigned kMessages = 64;
 constexpr unsigned kRequests = 256;  // of one session
+// What so many requests sent leaves before the next are looked at: the peer works on it meanwhile.
+constexpr unsigned kRequestsInARow = 32;
 constexpr unsigned kClosedSockets = 256;
 
 }  // namespace
@@ -173,6 +175,7 @@ unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
     if (!context_.programs.next_request(session, request)) break;
     ++count;
     carry_out(turn, session, request);
+    if (count % kRequestsInARow == 0) context_.transmitter.flush(turn);
   }
   tcp_.settle(turn);
   return count;
