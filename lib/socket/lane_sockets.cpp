@@ -170,8 +170,10 @@ unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
   Message request;
   while (count < kRequests) {
     // Memory for what wakes comes after the turn: there is more to do.
-    if (!tcp_.can_wake(turn.now)) [[unlikely]]
-      return kRequests;
+    if (!tcp_.can_wake(turn.now)) [[unlikely]] {
+      count = kRequests;
+      break;
+    }
     if (!context_.programs.next_request(session, request)) break;
     ++count;
     carry_out(turn, session, request);
