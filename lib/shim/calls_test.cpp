@@ -151,7 +151,7 @@ TEST_F(CallsTest, EpollTellsLevelsEdgesAndOneShots) {
   EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 0);
   ln_send(fd, "x", 1, 0);
   EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);
-  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);  // level
+  EXPECT_EQ(ln_epoll_wait(set, out, 4, 0), 1);    // level
   EXPECT_EQ(std::uint64_t{out[0].data.u64}, 5u);  // epoll_event is packed
   event.events = EPOLLIN | EPOLLET;
   EXPECT_EQ(ln_epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), 0);
