@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From what a connection wants to say to packets (RFC 9293 3.1). Payload that has room behind its
-// header is copied there; else references to the send queue's buffers follow the header.
+// From what a connection wants to say to packets (RFC 9293 3.1). References to the send queue's
+// buffers follow the header; little payload is copied behind it.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -20,6 +20,9 @@ using tcp::SegmentOut;
 using tcp::SeqRange;
 
 namespace {
+
+// A second buffer costs more than to copy so little.
+constexpr std::uint32_t kCopied = 256;
 
 std::uint8_t tos_with(std::uint8_t tos, tcp::Ecn ecn) {
   return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
@@ -113,8 +116,8 @@ Packet TcpSockets::build(Turn& turn, const Flow& flow, const HeaderImage& image,
   std::memcpy(packet.put(image.length), &image, image.length);
   bool complete = true;
   if (!payload.empty()) {
-    // Behind the header where there is room: that costs less than a second buffer (ADR 6).
-    const bool copy = payload.length() <= packet.tailroom();
+    // Little data is put behind the header; the rest is referred to (ADR 6).
+    const bool copy = payload.length() <= std::min<std::uint32_t>(kCopied, packet.tailroom());
     connection->payload(payload,
                         [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
                           complete = complete && attach(turn, packet, piece, offset, count, copy);

@@ -177,7 +177,7 @@ def instructions(options, report, name, work, size, connections, few, many, per,
     counts = {}
     for number in (few, many):
         result = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+            ["valgrind", "--tool=callgrind", "--fair-sched=yes", "--callgrind-out-file=/dev/null",
              "--toggle-collect=*measured_run*",
              str(options.build / "app/linnet-bench"), "tcp", "--role", "both", "--memory", "256",
              "--packets", "8192", "--core", str(CPUS[-1]), "--wire", f"linnet-bench-{os.getpid()}-both"],
