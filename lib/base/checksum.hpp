@@ -53,17 +53,22 @@ class ChecksumSum {
 // The checksum field for `bytes`, whose own checksum field is zero.
 be16 internet_checksum(std::span<const std::byte> bytes);
 
-// Whether the checksum of a 20-byte IPv4 header is right. A one's-complement sum is all ones
-// exactly when the plain sum of the words is a multiple of 0xffff, whatever the words' size; it is
-// not zero, since the version field is not. Multiples are told by the inverse of 0xffff modulo
-// 2^64.
-inline bool ipv4_header_good20(const void* header) {
+// The plain sum of a 20-byte IPv4 header's words of 32 bits, as they stand in memory.
+inline std::uint64_t ipv4_header_sum20(const void* header) {
   const auto word = [header](unsigned at) {
     std::uint32_t value;
     std::memcpy(&value, static_cast<const char*>(header) + at, sizeof value);
     return std::uint64_t{value};
   };
-  const std::uint64_t sum = word(0) + word(4) + word(8) + word(12) + word(16);
+  return word(0) + word(4) + word(8) + word(12) + word(16);
+}
+
+// Whether the checksum of a 20-byte IPv4 header is right. A one's-complement sum is all ones
+// exactly when the plain sum of the words is a multiple of 0xffff, whatever the words' size; it is
+// not zero, since the version field is not. Multiples are told by the inverse of 0xffff modulo
+// 2^64.
+inline bool ipv4_header_good20(const void* header) {
+  const std::uint64_t sum = ipv4_header_sum20(header);
   constexpr std::uint64_t kInverse = 0xfffefffefffeffffULL;
   static_assert(kInverse * 0xffff == 1);
   return sum * kInverse <= ~std::uint64_t{0} / 0xffff;
@@ -71,14 +76,8 @@ inline bool ipv4_header_good20(const void* header) {
 
 // The checksum field for a 20-byte IPv4 header whose own field is zero.
 inline be16 ipv4_header_checksum20(const void* header) {
-  std::uint64_t first, second;
-  std::uint32_t last;
-  std::memcpy(&first, header, sizeof first);
-  std::memcpy(&second, static_cast<const char*>(header) + 8, sizeof second);
-  std::memcpy(&last, static_cast<const char*>(header) + 16, sizeof last);
-  const std::uint64_t sum =
-      (first & 0xffffffff) + (first >> 32) + (second & 0xffffffff) + (second >> 32) + last;
-  return be16::from_raw(static_cast<std::uint16_t>(~ChecksumSum::fold(sum)));
+  const std::uint16_t sum = ChecksumSum::fold(ipv4_header_sum20(header));
+  return be16::from_raw(static_cast<std::uint16_t>(~sum));
 }
 
 // RFC 1624 equation 3: the checksum field after one 16-bit field went from `before` to `after`.

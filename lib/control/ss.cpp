@@ -43,16 +43,16 @@ constexpr SsLetter kLetters[] = {
     {'o', &SsRequest::timers},  {'s', &SsRequest::summary},   {'O', &SsRequest::one_line},
 };
 
+constexpr std::string_view kLettersExpected = "letters of -tuw0alnopemisHO4";
+
 // Letters of one word, as getopt takes them: -tuanp.
 Result<> take_letters(Cursor& cursor, SsRequest& request) {
   for (const char letter : cursor.word().substr(1)) {
     if (letter == '4') continue;
     const auto* const found = std::find_if(std::begin(kLetters), std::end(kLetters),
                                            [&](const SsLetter& l) { return l.letter == letter; });
-    if (letter == 'x')
-      return cursor.wrong("unix sockets are the kernel's", "letters of -tuw0alnopemisHO4");
-    if (found == std::end(kLetters))
-      return cursor.wrong("unknown option", "letters of -tuw0alnopemisHO4");
+    if (letter == 'x') return cursor.wrong("unix sockets are the kernel's", kLettersExpected);
+    if (found == std::end(kLetters)) return cursor.wrong("unknown option", kLettersExpected);
     request.*found->member = true;
   }
   return Ok{};

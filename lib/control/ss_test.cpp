@@ -48,6 +48,11 @@ class SsTest : public ControlFixture {
       message.peer = {Ipv4Address(127, 0, 0, 1), 80, packet::kNoDevice};
     });
   }
+  // How many lines a command prints.
+  std::ptrdiff_t lines_of(const std::string& command) {
+    const std::string text = ok(command);
+    return std::count(text.begin(), text.end(), '\n');
+  }
   socket::Session* session_;
 };
 
@@ -73,10 +78,7 @@ TEST_F(SsTest, ListenersConnectionsAndDatagramSocketsStandAsInLinux) {
 
 TEST_F(SsTest, StatesAreChosenAsInLinux) {
   furnish_sockets();
-  const auto lines = [&](const std::string& words) {
-    const std::string text = ok("ss -tH " + words);
-    return std::count(text.begin(), text.end(), '\n');
-  };
+  const auto lines = [&](const std::string& words) { return lines_of("ss -tH " + words); };
   EXPECT_EQ(lines("state established"), 2);
   EXPECT_EQ(lines("state listening"), 1);
   EXPECT_EQ(lines("state LISTENING"), 1);
@@ -97,10 +99,7 @@ TEST_F(SsTest, StatesAreChosenAsInLinux) {
 
 TEST_F(SsTest, ExpressionsChooseByAddressAndPort) {
   furnish_sockets();
-  const auto lines = [&](const std::string& words) {
-    const std::string text = ok("ss -taH " + words);
-    return std::count(text.begin(), text.end(), '\n');
-  };
+  const auto lines = [&](const std::string& words) { return lines_of("ss -taH " + words); };
   EXPECT_EQ(lines("dport = :80"), 1);
   EXPECT_EQ(lines("dport 80"), 1);
   EXPECT_EQ(lines("sport eq :http"), 2);

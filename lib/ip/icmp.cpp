@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/checksum.hpp"
+#include "ip/header_of.hpp"
 #include "ip/icmp_state.hpp"
 #include "ip/options.hpp"
 
@@ -35,13 +36,9 @@ struct TimestampMessage {
 };
 static_assert(sizeof(TimestampMessage) == 20 && alignof(TimestampMessage) == 1);
 
-const Ipv4Header& ip_of(const Packet& packet) {
-  return *packet.header_at<Ipv4Header>(packet.meta().network_offset);
-}
-
 // The option bytes of the packet's IP header.
 std::span<const std::byte> options_of(const Packet& packet) {
-  const Ipv4Header& ip = ip_of(packet);
+  const Ipv4Header& ip = header_of(packet);
   return {reinterpret_cast<const std::byte*>(&ip + 1), ip.header_length() - sizeof(Ipv4Header)};
 }
 
@@ -140,7 +137,7 @@ void Icmp::State::take(Turn& turn, Packet&& packet) {
   }
   const IcmpType type{header.type};
   count_in(type);
-  const bool group = to_group(packet, ip_of(packet).destination);
+  const bool group = to_group(packet, header_of(packet).destination);
   switch (type) {
     case IcmpType::Echo:
     case IcmpType::Timestamp:
@@ -183,14 +180,14 @@ void Icmp::State::take_request(Turn& turn, Packet&& packet, IcmpType type, bool 
     ++counts.in_errors;
     return turn.drop(std::move(packet), Drop::IcmpTruncated);
   }
-  if (!single_host(ip_of(packet).source, (packet.meta().flags & Meta::kLooped) != 0))
+  if (!single_host(header_of(packet).source, (packet.meta().flags & Meta::kLooped) != 0))
     return turn.drop(std::move(packet), Drop::MartianSource);
   answer(turn, std::move(packet), type, group);
 }
 
 // Turns the request into its answer: the data is not copied, however many buffers it fills.
 void Icmp::State::answer(Turn& turn, Packet&& request, IcmpType type, bool group) {
-  const Ipv4Header ip = ip_of(request);
+  const Ipv4Header ip = header_of(request);
   SendRequest send;
   send.destination = ip.source;
   send.source =
@@ -263,7 +260,7 @@ void Icmp::State::take_error(Turn& turn, Packet&& packet, const IcmpHeader& head
   if (type == IcmpType::Unreachable && header.code > kLastUnreachableCode)
     return end(Drop::IcmpUnknown);
   const Ipv4Header& quoted = quote.header();
-  const Ipv4Header& ip = ip_of(packet);
+  const Ipv4Header& ip = header_of(packet);
   // What is quoted was sent by the address that gets the error, and was its datagram's beginning.
   if (quoted.version() != 4 || quoted.source != ip.destination || quoted.fragment_offset() != 0)
     return end(Drop::IcmpBadQuote);
@@ -280,7 +277,7 @@ void Icmp::State::take_error(Turn& turn, Packet&& packet, const IcmpHeader& head
 // sender is the gateway that is in use for the destination.
 bool Icmp::State::redirect_is_sane(const Packet& packet, const Ipv4Header& quoted,
                                    Ipv4Address gateway) const {
-  const Ipv4Header& ip = ip_of(packet);
+  const Ipv4Header& ip = header_of(packet);
   if (quoted.version() != 4 || quoted.source != ip.destination) return false;
   const std::uint16_t device = packet.meta().input_device;
   bool on_link = false;

@@ -283,15 +283,15 @@ int Stream::shutdown(int how) {
 }
 
 void Stream::close_listener(Lock& lock) {
-  const std::vector<LaneHandle> handles = std::exchange(rare_.change().listens, {});
-  std::vector<LaneHandle>& closing = rare_.change().closing;
-  closing.insert(closing.end(), handles.begin(), handles.end());
+  Rare& rare = rare_.change();
+  const std::vector<LaneHandle> handles = std::exchange(rare.listens, {});
+  rare.closing.insert(rare.closing.end(), handles.begin(), handles.end());
   cancelled_ += std::exchange(opening_, 0);
   Message close = message(RequestKind::Close);
   state_ = State::Close;  // what is still accepted meanwhile is refused
   std::vector<std::shared_ptr<Stream>> unwanted;
-  while (!rare_->accepted.empty())
-    unwanted.push_back(rare_.change().accepted.pop());
+  while (!rare.accepted.empty())
+    unwanted.push_back(rare.accepted.pop());
   lock.unlock();
   for (const auto& stream : unwanted)
     stream->abandon();

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "ip/header_of.hpp"
 #include "socket/drops.hpp"
 #include "wire/ipv4.hpp"
 
@@ -126,7 +127,7 @@ unsigned LaneSockets::take_messages(Turn& turn, HandOver::Messages& ring) {
 
 // A fragment, data() at the IP header; else a transport packet, data() at its own header.
 void LaneSockets::take_packet(Turn& turn, Packet&& packet) {
-  const auto& ip = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  const wire::Ipv4Header& ip = ip::header_of(packet);
   if (ip.is_fragment()) {
     packet::Burst one;
     one.push(std::move(packet));
@@ -361,7 +362,6 @@ void LaneSockets::go_on(Turn& turn, LaneSession& session) {
 unsigned LaneSockets::end_session(Turn& turn, LaneSession& session) {
   session.deaf = true;
   if (const unsigned taken = take_requests(turn, session); taken == kRequests) return taken;
-  if (!tcp_.can_wake(turn.now)) return 1;
   unsigned count = 0;
   while (!session.sockets.empty() && count < kClosedSockets && tcp_.can_wake(turn.now)) {
     Socket& socket = *session.sockets.front();

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket/survey.hpp"
 
-#include <algorithm>
-
 #include "socket/lane_sockets.hpp"
+#include "tcp/milliseconds.hpp"
 
 namespace linnet::socket {
 namespace {
 
 constexpr unsigned kRowsPerTurn = 512;
-
-std::uint32_t milliseconds_until(time::Instant now, time::Instant at) {
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));
-}
 
 }  // namespace
 
@@ -34,14 +29,14 @@ bool TcpSockets::survey(time::Instant now, Survey& survey, std::uint32_t& cursor
       if (SocketRow* const row = add(entry.flow, tcp::State::SynReceived))
         row->timer = {tcp::PendingTimer::kRetransmit,
                       static_cast<std::uint8_t>(entry.state.retransmissions()),
-                      milliseconds_until(now, entry.state.deadline())};
+                      tcp::milliseconds_until(now, entry.state.deadline())};
       return;
     }
     if (Entry{value >> kEntryShift} == Entry::TimeWait) {
       const TimeWaitSlot& slot = time_wait_[number];
       if (SocketRow* const row = add(slot.flow, tcp::State::TimeWait))
         row->timer = {tcp::PendingTimer::kTimeWait, 0,
-                      milliseconds_until(now, slot.state.deadline())};
+                      tcp::milliseconds_until(now, slot.state.deadline())};
       return;
     }
     const TcpSocket& socket = connections_[number];
@@ -60,7 +55,7 @@ bool TcpSockets::survey(time::Instant now, Survey& survey, std::uint32_t& cursor
       row->timer = connection->pending_timer(now);
     } else if (socket.alarm != kNone) {
       row->timer = {tcp::PendingTimer::kKeepAlive, socket.rested.probes,
-                    milliseconds_until(now, socket.rested.life_deadline)};
+                    tcp::milliseconds_until(now, socket.rested.life_deadline)};
     }
     row->receive_memory = row->receive_queue;
     row->has_info = true;

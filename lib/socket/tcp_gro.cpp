@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "ip/header_of.hpp"
 #include "socket/tcp_sockets.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/tcp.hpp"
@@ -21,9 +22,6 @@ namespace {
 // With both headers the row is no longer than an IP datagram may be.
 constexpr std::uint32_t kLongestRow = 65535 - 60 - 60;
 
-const Ipv4Header& ip_of(packet::PacketRef packet) {
-  return *packet.header_at<Ipv4Header>(packet.meta().network_offset);
-}
 const TcpHeader& tcp_of(packet::PacketRef packet) {
   return *packet.header_at<TcpHeader>(packet.meta().transport_offset);
 }
@@ -69,13 +67,12 @@ rte_mbuf* chain(packet::PacketRef head, rte_mbuf* last, Packet&& tail) {
 TcpSockets::InputRow& TcpSockets::row_for(packet::PacketRef packet) {
   std::uint32_t ports = 0;
   packet.copy_out(0, std::as_writable_bytes(std::span(&ports, 1)));
-  const std::uint32_t mixed = (ports ^ ip_of(packet).source.network().raw()) * 0x9e3779b1u;
-  return input_rows_[mixed >> 29];
+  const std::uint32_t mixed = (ports ^ ip::header_of(packet).source.network().raw()) * 0x9e3779b1u;
+  return input_rows_[mixed >> (32 - std::countr_zero(kInputRows))];
 }
 
 // What `read` has made of a packet: whether more of its kind may join it. False: it goes by itself.
 bool TcpSockets::begin_input_row(InputRow& row) {
-  static_assert(kInputRows == 8);
   tcp::Segment& segment = row.arrived.segment;
   if (segment.flags != tcp::flag::kAck || segment.payload_length == 0 || !row.arrived.in_place)
     return false;
@@ -87,7 +84,7 @@ bool TcpSockets::begin_input_row(InputRow& row) {
   const packet::PacketRef packet = segment.payload;
   row.socket = &socket;
   row.last = rte_pktmbuf_lastseg(packet.mbuf());
-  row.id = ip_of(packet).id.host();
+  row.id = ip::header_of(packet).id.host();
   segment.size = static_cast<std::uint16_t>(segment.payload_length);
   open_rows_ |= 1u << (&row - input_rows_);
   return true;
@@ -106,8 +103,8 @@ bool TcpSockets::join(Turn& turn, InputRow& row, Packet& packet) {
   // No data is as wrong as too much of it: it wraps to a huge number.
   if (bytes - 1 >= segment.size || segment.payload_length + bytes > kLongestRow) return false;
   if (header.sequence.host() != (segment.seq + segment.payload_length).value()) return false;
-  const Ipv4Header& ip = ip_of(packet);
-  if (!alike(first, header) || !alike(ip_of(head), ip)) return false;
+  const Ipv4Header& ip = ip::header_of(packet);
+  if (!alike(first, header) || !alike(ip::header_of(head), ip)) return false;
   if (!id_fits(ip, segment.count, row.id, ip.id.host(), row.id_step)) return false;
   if (!checksum_good(packet)) return false;
   counters_.add(tcp::Count::InSegs);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "ip/header_of.hpp"
 #include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
 #include "socket/drops.hpp"
@@ -15,14 +16,6 @@ namespace linnet::socket {
 using packet::Packet;
 using packet::Turn;
 
-namespace {
-
-const wire::Ipv4Header& ip_header_of(const Packet& packet) {
-  return *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
-}
-
-}  // namespace
-
 void TcpSockets::input(Turn& turn, packet::Burst& burst) {
   const FlowHash& hash = context_.system.flow_hash;
   burst.drain([&](Packet&& packet) {
@@ -30,7 +23,7 @@ void TcpSockets::input(Turn& turn, packet::Burst& burst) {
       return input_owned(turn, std::move(packet));
     std::array<be16, 2> ports{};
     packet.copy_out(0, std::as_writable_bytes(std::span(ports)));
-    const wire::Ipv4Header& ip = ip_header_of(packet);
+    const wire::Ipv4Header& ip = ip::header_of(packet);
     const Flow flow{ip.destination, ip.source, ports[1].host(), ports[0].host()};
     const unsigned owner = hash.owner(hash.of(flow, wire::protocol::kTcp));
     context_.note_place(packet, owner);
@@ -52,7 +45,7 @@ void TcpSockets::input_owned(Turn& turn, Packet&& packet) {
 
 bool TcpSockets::checksum_good(packet::PacketRef packet) {
   if ((packet.meta().flags & packet::Meta::kChecksumGood) != 0) return true;
-  const auto& ip = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  const wire::Ipv4Header& ip = ip::header_of(packet);
   return ip::transport_sum(packet, static_cast<std::uint16_t>(packet.length()), ip.source,
                            ip.destination, wire::protocol::kTcp)
       .valid();
@@ -74,7 +67,7 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
     counters_.add(tcp::Count::InCsumErrors);
     return refuse(Drop::TcpBadChecksum);
   }
-  const wire::Ipv4Header ip = ip_header_of(packet);
+  const wire::Ipv4Header ip = ip::header_of(packet);
   out.flow = {ip.destination, ip.source, header.destination_port.host(), header.source_port.host()};
   out.device = packet.meta().input_device;
   out.tos = ip.tos;

@@ -2,6 +2,7 @@
 // UDP and ping: which socket a datagram is for, and how one is sent (RFC 768, 792, 1122 4.1).
 #include <cerrno>
 
+#include "ip/header_of.hpp"
 #include "ip/transport_checksum.hpp"
 #include "packet/drops.hpp"
 #include "socket/datagrams.hpp"
@@ -24,12 +25,8 @@ namespace {
 constexpr std::uint32_t kLongestUdp = 65535 - sizeof(Ipv4Header) - sizeof(UdpHeader);
 constexpr std::uint32_t kLongestPing = 65535 - sizeof(Ipv4Header);
 
-const Ipv4Header& ip_of(const Packet& packet) {
-  return *packet.header_at<Ipv4Header>(packet.meta().network_offset);
-}
-
 Message arrived(const Packet& packet, std::uint16_t local_port, std::uint16_t peer_port) {
-  const Ipv4Header& ip = ip_of(packet);
+  const Ipv4Header& ip = ip::header_of(packet);
   Message out;
   out.local = {ip.destination, local_port, packet.meta().input_device};
   out.peer = {ip.source, peer_port, packet::kNoDevice};

@@ -196,6 +196,7 @@ class Connection : private time::Timer {
   Judged check_reset(packet::Turn& turn, Segment& segment);
   Judged check_syn(packet::Turn& turn, Segment& segment);
   void input_time_wait(packet::Turn& turn, Segment& segment);
+  bool may_answer(time::Instant now);
   void answer_out_of_place(packet::Turn& turn, const Segment& segment, Count skipped);
   void challenge(packet::Turn& turn);
   void echo_duplicate(const Segment& segment, time::Instant now);

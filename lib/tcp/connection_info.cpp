@@ -87,10 +87,7 @@ void Connection::info(time::Instant now, Info& out) const {
 
 // Linux: inet_sk_diag_fill. What is in flight before a closed window before keep-alive.
 PendingTimer Connection::pending_timer(time::Instant now) const {
-  const auto left = [now](time::Instant at) {
-    return static_cast<std::uint32_t>(
-        std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));
-  };
+  const auto left = [now](time::Instant at) { return milliseconds_until(now, at); };
   constexpr time::Instant kNever = time::Instant::never();
   if (const time::Instant at = recovery_deadline(); at != kNever)
     return {PendingTimer::kRetransmit,

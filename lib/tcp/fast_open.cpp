@@ -2,6 +2,7 @@
 #include "tcp/fast_open.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace linnet::tcp {
@@ -83,9 +84,8 @@ std::size_t FastOpenCache::set_of(Ipv4Address local, Ipv4Address server) {
   // Who connects chooses both: no key is needed.
   const std::uint64_t mixed =
       (std::uint64_t{server.host()} << 32 | local.host()) * 0x9e3779b97f4a7c15ull;
-  return static_cast<std::size_t>(mixed >> 57) * kWays;
+  return static_cast<std::size_t>(mixed >> (64 - std::countr_zero(kSets))) * kWays;
 }
-static_assert(1u << (64 - 57) == 128);
 
 FastOpenCache::Entry* FastOpenCache::find(Ipv4Address local, Ipv4Address server) {
   const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(set_of(local, server));

@@ -107,12 +107,7 @@ bool Connection::is_syn_again(const Segment& segment) const {
 
 void Connection::answer_syn_again(packet::Turn& turn, Segment& segment) {
   drop_payload(turn, segment, Drop::Duplicate);
-  const std::uint32_t now = milliseconds(turn.now);
-  const bool limited =
-      answered_once_ && now - answered_ms_ < engine_.settings.tcp_invalid_ratelimit;
-  if (limited || snd_nxt_ == iss_) return;
-  answered_ms_ = now;
-  answered_once_ = true;
+  if (snd_nxt_ == iss_ || !may_answer(turn.now)) return;
   send_syn(turn, true);
   rearm();
 }

@@ -159,31 +159,28 @@ Connection::Judged Connection::check_syn(packet::Turn& turn, Segment& segment) {
   return Judged::Done;
 }
 
+// Whether what is out of place may be answered; if so it counts as answered
+// (tcp_invalid_ratelimit).
+bool Connection::may_answer(time::Instant now) {
+  const std::uint32_t ms = milliseconds(now);
+  if (answered_once_ && ms - answered_ms_ < engine_.settings.tcp_invalid_ratelimit) return false;
+  answered_ms_ = ms;
+  answered_once_ = true;
+  return true;
+}
+
 // An ACK that says where we stand, for a segment that is not in place. Segments without data get
 // one in a while only: two sides out of step must not answer each other for ever (Linux:
 // tcp_oow_rate_limited).
 void Connection::answer_out_of_place(packet::Turn& turn, const Segment& segment, Count skipped) {
-  if (segment.payload_length == 0 || segment.has(flag::kSyn)) {
-    const std::uint32_t now = milliseconds(turn.now);
-    if (answered_once_ && now - answered_ms_ < engine_.settings.tcp_invalid_ratelimit) {
-      engine_.counters.add(skipped);
-      return;
-    }
-    answered_ms_ = now;
-    answered_once_ = true;
-  }
+  const bool limited = segment.payload_length == 0 || segment.has(flag::kSyn);
+  if (limited && !may_answer(turn.now)) return engine_.counters.add(skipped);
   ack_.owe_now();
 }
 
 // RFC 5961 section 7, the limit kept for each connection so that none tells of another (row B2).
 void Connection::challenge(packet::Turn& turn) {
-  const std::uint32_t now = milliseconds(turn.now);
-  if (answered_once_ && now - answered_ms_ < engine_.settings.tcp_invalid_ratelimit) {
-    engine_.counters.add(Count::TCPACKSkippedChallenge);
-    return;
-  }
-  answered_ms_ = now;
-  answered_once_ = true;
+  if (!may_answer(turn.now)) return engine_.counters.add(Count::TCPACKSkippedChallenge);
   engine_.counters.add(Count::TCPChallengeACK);
   ack_.owe_now();
 }

@@ -2,6 +2,7 @@
 // Small clocks, modulo 2^32, and the numbers that all parts of a connection share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "time/instant.hpp"
@@ -13,6 +14,10 @@ constexpr std::uint32_t milliseconds(time::Instant now) {
 }
 constexpr std::uint32_t seconds(time::Instant now) {
   return static_cast<std::uint32_t>(now.since_origin_ns() / 1'000'000'000);
+}
+// How long it is until `at`, as others are told: 0 when it is past.
+constexpr std::uint32_t milliseconds_until(time::Instant now, time::Instant at) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));
 }
 
 inline constexpr std::uint32_t kHeaders = 40;         // IPv4 and TCP without options, bytes

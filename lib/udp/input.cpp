@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "udp/input.hpp"
 
+#include "ip/header_of.hpp"
 #include "ip/transport_checksum.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/udp.hpp"
@@ -13,7 +14,7 @@ using packet::Turn;
 using wire::UdpHeader;
 
 bool checksum_good(const Packet& packet, std::uint16_t length) {
-  const auto& header = *packet.header_at<wire::Ipv4Header>(packet.meta().network_offset);
+  const wire::Ipv4Header& header = ip::header_of(packet);
   return ip::transport_sum(packet, length, header.source, header.destination, wire::protocol::kUdp)
       .valid();
 }
