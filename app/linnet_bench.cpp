@@ -36,7 +36,7 @@ options::options_description describe(Choices& choices) {
       ("flows", options::value(&choices.frames.flows)->default_value(1), "frames: flows")     //
       ("size", options::value(&choices.frames.frame_bytes)->default_value(60),
        "frames: bytes without check sequence")                                                 //
-      ("burst", options::value(&forward.burst)->default_value(32), "forward: frames at once")  //
+      ("burst", options::value(&forward.burst)->default_value(64), "forward: frames at once")  //
       ("core", options::value(&forward.core)->default_value(1), "CPU of the lane")             //
       ("lanes", options::value(&forward.lanes)->default_value(1), "forward: lanes")            //
       ("memory", options::value(&forward.memory_mb)->default_value(1024), "MB for DPDK")       //

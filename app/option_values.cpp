@@ -178,7 +178,7 @@ constexpr OptionRow kRows[] = {
      read_number<&Options::packets, 1024, 67108864>},
     {"packet-size", "BYTES", Place::Anywhere, false, "data bytes in one packet buffer (2048)",
      read_number<&Options::packet_size, 1024, 16384>},
-    {"burst", "N", Place::Anywhere, false, "frames taken from a port at once (32)",
+    {"burst", "N", Place::Anywhere, false, "frames taken from a port at once (64)",
      read_number<&Options::burst, 1, 64>},
     {"neighbours", "N", Place::Anywhere, false, "entries of the neighbour table (4096)",
      read_number<&Options::neighbours, 64, 1048576>},

@@ -39,7 +39,7 @@ struct Options {
   Hugepages hugepages = Hugepages::Auto;
   std::uint32_t packets = 32768;     // in the packet pool
   std::uint32_t packet_size = 2048;  // bytes of data in one buffer
-  std::uint32_t burst = 32;          // frames taken from a port at once
+  std::uint32_t burst = 64;          // frames taken from a port at once
   std::uint32_t neighbours = 4096;   // capacity of the neighbour table
   std::string control_socket = "/run/linnet/linnet.sock";
   std::string control_group;  // whose members may use the socket; empty: our own group's

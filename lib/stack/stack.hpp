@@ -13,6 +13,7 @@
 #include "device/loopback.hpp"
 #include "ip/settings.hpp"
 #include "neigh/system.hpp"
+#include "packet/burst.hpp"
 #include "packet/drop.hpp"
 #include "packet/pool.hpp"
 #include "route/addresses.hpp"
@@ -25,9 +26,9 @@
 namespace linnet::stack {
 
 struct Options {
-  unsigned lanes = 1;            // 1..device::kMaxQueues
-  packet::Pool::Options pool{};  // its name must be unique in the process
-  unsigned burst = 32;           // frames taken from a port at once, 1..64
+  unsigned lanes = 1;                         // 1..device::kMaxQueues
+  packet::Pool::Options pool{};               // its name must be unique in the process
+  unsigned burst = packet::Burst::kCapacity;  // frames taken from a port at once, 1..64
   std::uint32_t neighbour_capacity = 4096;
   std::uint64_t seed = 0;  // of all randomness and keys; time::system_seed() outside tests
   time::Instant origin{};  // the time at which the lanes' clocks start

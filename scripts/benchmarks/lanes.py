@@ -21,7 +21,7 @@ def run(options):
     with tempfile.TemporaryDirectory() as folder, hugepages() as huge:
         frames = pathlib.Path(folder) / "frames"
         make_frames(options, frames, 1, 256, 60)
-        one, two = (Linnet(options, frames, 1, 32, huge, lanes=lanes) for lanes in (1, 2))
+        one, two = (Linnet(options, frames, 1, None, huge, lanes=lanes) for lanes in (1, 2))
         try:
             one.slot(0.3)
             two.slot(0.3)

@@ -217,7 +217,7 @@ def measuring_ends_after_so_many_packets(folder):
                             '10000', '--port', 'name=null0 devargs=net_null0'], folder)
     assert status == 0, out + err
     account = {name: int(value) for name, value in (line.split() for line in out.splitlines())}
-    assert 10000 <= account['received'] < 10000 + 4 * 32, account  # a turn ends it, of four bursts at most
+    assert 10000 <= account['received'] < 10000 + 4 * 64, account  # a turn ends it, of four bursts at most
     assert account['received'] + account['generated'] == \
         account['sent'] + account['delivered'] + account['held'] + account['dropped'], account
 
