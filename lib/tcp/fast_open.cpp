@@ -11,7 +11,8 @@ namespace {
 constexpr std::uint8_t kCookieBytes = 8;  // as Linux makes them
 
 FastOpenCookie cookie_of(const SipKey& key, Ipv4Address client, Ipv4Address server) {
-  const std::uint32_t addresses[] = {client.host(), server.host()};
+  // As they stand in the packet: a server farm may share the key with Linux's servers.
+  const Ipv4Address addresses[] = {client, server};
   const std::uint64_t hash = siphash24(key, std::as_bytes(std::span(addresses)));
   FastOpenCookie out;
   out.length = kCookieBytes;

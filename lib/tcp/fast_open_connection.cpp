@@ -77,13 +77,12 @@ void Connection::open_passive(packet::Turn& turn, Segment&& syn, Seq initial,
 void Connection::judge_fast_open(packet::Turn& turn, const Segment& segment, Seq acked) {
   const bool data_acked = acked.after(iss_ + 1);
   const bool again = recovery_.total_retransmissions() != 0;
-  if (fast_open_) {
-    FastOpenNews news;
-    news.cookie = FastOpenCookie::of(segment.options);
-    news.mss = segment.options.mss.value_or(0);
-    news.syn_dropped = again && !news.cookie && syn_data_ != 0 && !data_acked;
-    engine_.host.fast_open(turn, *this, news);
-  }
+  FastOpenNews news;
+  // A cookie that was not asked for is not kept.
+  if (fast_open_) news.cookie = FastOpenCookie::of(segment.options);
+  news.mss = segment.options.mss.value_or(0);
+  news.syn_dropped = fast_open_ && again && !news.cookie && syn_data_ != 0 && !data_acked;
+  engine_.host.fast_open(turn, *this, news);
   if (data_acked) {
     recovery_.skip(acked);
     snd_nxt_ = acked;

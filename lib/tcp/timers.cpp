@@ -88,7 +88,9 @@ bool Connection::too_many_timeouts(time::Instant now) const {
 
 void Connection::on_recovery_deadline(packet::Turn& turn) {
   const bool timeout = recovery_.timer() == RecoveryTimer::Retransmission;
-  if (timeout && (fast_open_ || syn_data_acked_)) [[unlikely]]
+  // The last two: data went in the SYN without a cookie, and was not taken.
+  if (timeout && (fast_open_ || syn_data_acked_ || syn_data_ != 0 || fast_open_fail_ != 0))
+      [[unlikely]]
     suspect_fast_open(turn, too_many_timeouts(turn.now));
   if (user_timeout_passed(turn.now) || (timeout && too_many_timeouts(turn.now))) {
     engine_.counters.add(Count::TCPAbortOnTimeout);

@@ -160,6 +160,42 @@ std::string try_congestion(Calls& calls, int type) {
   return out;
 }
 
+// One key or two, of any length that is none; short looks at what was set; while it listens.
+std::string try_fast_open_key(Calls& calls, int type) {
+  const int fd = calls.socket(AF_INET, type, 0);
+  std::string out;
+  unsigned char keys[48];
+  for (unsigned i = 0; i < sizeof keys; ++i)
+    keys[i] = static_cast<unsigned char>(i + 1);
+  const auto get = [&](socklen_t room) {
+    unsigned char bytes[64] = {};
+    socklen_t length = room;
+    out +=
+        "get " + result_text(calls.getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, bytes, &length));
+    out += " length " + std::to_string(length) + ":";
+    for (socklen_t i = 0; i < length && i < sizeof bytes; ++i)
+      out += " " + std::to_string(bytes[i]);
+    out += "; ";
+  };
+  const auto set = [&](socklen_t length) {
+    out += "set " + std::to_string(length) + " " +
+           result_text(calls.setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, length)) + "; ";
+  };
+  for (const socklen_t length : {16u, 0u, 8u, 15u, 17u, 31u, 33u, 48u, 32u}) {
+    set(length);
+    if (length == 16 || length == 32) {
+      for (const socklen_t room : {64u, 32u, 20u, 16u, 3u, 0u})
+        get(room);
+    }
+  }
+  out += "listen " + result_text(calls.listen(fd, 1)) + "; ";
+  keys[0] = 99;
+  set(16);
+  get(64);
+  calls.close(fd);
+  return out;
+}
+
 }  // namespace
 
 std::vector<Case> option_cases() {
@@ -174,6 +210,8 @@ std::vector<Case> option_cases() {
     }
     out.push_back({kind + "SO_LINGER", [type](Calls& c) { return try_linger(c, type); }});
     out.push_back({kind + "timeouts", [type](Calls& c) { return try_timeouts(c, type); }});
+    out.push_back(
+        {kind + "TCP_FASTOPEN_KEY", [type](Calls& c) { return try_fast_open_key(c, type); }});
     out.push_back({kind + "TCP_CONGESTION", [type](Calls& c) { return try_congestion(c, type); }});
   }
   return out;

@@ -265,7 +265,8 @@ long Runner::do_receive(const Step& step, Verdict& wrong) {
   return result;
 }
 
-// set NAME VALUE; linger takes seconds or "off"; congestion takes a name. Before there is a
+// set NAME VALUE; linger takes seconds or "off"; congestion takes a name,
+// fastopenkey hexadecimal digits. Before there is a
 // connection a socket is made for connect; with a listener and no connection it is the listener's.
 long Runner::do_set(const Step& step, Verdict& wrong) {
   if (fd_ < 0 && listener_ < 0) make_socket();
@@ -280,6 +281,13 @@ long Runner::do_set(const Step& step, Verdict& wrong) {
     how.l_onoff = value == "off" ? 0 : 1;
     how.l_linger = value == "off" ? 0 : std::stoi(value);
     return ln_setsockopt(fd, SOL_SOCKET, SO_LINGER, &how, sizeof how);
+  }
+  if (name == "fastopenkey") {
+    Bytes key;
+    for (std::size_t i = 0; i < value.size(); i += 2)
+      key.push_back(static_cast<std::uint8_t>(std::stoul(value.substr(i, 2), nullptr, 16)));
+    return ln_setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, key.data(),
+                         static_cast<socklen_t>(key.size()));
   }
   const int number = std::stoi(value);
   for (const OptionName& one : kOptions) {
