@@ -44,10 +44,6 @@ void AckPolicy::enter_quick(std::uint32_t window, unsigned most) {
   quick_ = static_cast<std::uint8_t>(std::max<unsigned>(quick_, std::min(half, most)));
 }
 
-bool AckPolicy::due(std::uint32_t unacked) const {
-  return now_ || unacked > peer_mss_ || (quick_ != 0 && interactive_ == 0);
-}
-
 bool AckPolicy::delay(time::Instant now, time::Duration srtt) {
   time::Duration wait = time::Duration::milliseconds(timeout_ms_);
   if (wait > kMin) {
@@ -75,16 +71,13 @@ void AckPolicy::on_deadline(time::Duration rto) {
   }
 }
 
-void AckPolicy::on_sent(unsigned segments) {
-  if (quick_ != 0) {
-    if (segments >= quick_) {
-      quick_ = 0;
-      timeout_ms_ = static_cast<std::uint16_t>(kMin.count_ms());
-    } else {
-      quick_ = static_cast<std::uint8_t>(quick_ - segments);
-    }
+void AckPolicy::use_quick(unsigned segments) {
+  if (segments >= quick_) {
+    quick_ = 0;
+    timeout_ms_ = static_cast<std::uint16_t>(kMin.count_ms());
+  } else {
+    quick_ = static_cast<std::uint8_t>(quick_ - segments);
   }
-  cancel();
 }
 
 void AckPolicy::on_data_sent(time::Instant now, unsigned threshold) {

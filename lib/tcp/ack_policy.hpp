@@ -25,13 +25,18 @@ class AckPolicy {
   // Every ACK that follows is sent at once, up to half a window of them.
   void enter_quick(std::uint32_t window, unsigned most);
   // Whether to send one now: `unacked` bytes in order came since the last one.
-  bool due(std::uint32_t unacked) const;
+  bool due(std::uint32_t unacked) const {
+    return now_ || unacked > peer_mss_ || (quick_ != 0 && interactive_ == 0);
+  }
   // Puts it off. False: it is due now (the deadline stood already and is near).
   bool delay(time::Instant now, time::Duration srtt);
   // The delay is over: the next will wait longer, or shorter for who answers anyway.
   void on_deadline(time::Duration rto);
   // A segment with the ACK bit left.
-  void on_sent(unsigned segments);
+  void on_sent(unsigned segments) {
+    if (quick_ != 0) use_quick(segments);
+    cancel();
+  }
   // The program's data left: an answer soon after data makes the connection interactive.
   void on_data_sent(time::Instant now, unsigned threshold);
 
@@ -49,6 +54,8 @@ class AckPolicy {
   }
 
  private:
+  void use_quick(unsigned segments);
+
   time::Instant deadline_ = time::Instant::never();
   std::uint32_t last_data_ms_ = 0;
   std::uint16_t timeout_ms_ = 0;  // 0: no data yet

@@ -212,7 +212,8 @@ void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
         next, receive_queue_.truesize(), ack_.peer_mss(), engine_.memory, engine_.settings);
     if (offered != 0 && offered >= 2 * std::uint64_t{standing}) ack_.owe_now();
   }
-  if (ack_.now()) send_owed_ack(turn);
+  if (!ack_.now()) return;
+  send_owed_ack(turn);
   rearm();
 }
 
@@ -433,40 +434,14 @@ void Connection::raise(packet::Turn& turn, std::uint16_t events) {
 
 // --- Looking.
 
-State Connection::state() const {
-  return state_;
-}
-int Connection::error() const {
-  return error_;
-}
 int Connection::take_soft_error() {
   return std::exchange(soft_error_, std::uint16_t{0});
-}
-std::uint16_t Connection::take_events() {
-  return std::exchange(events_, std::uint16_t{0});
 }
 const SocketOptions& Connection::options() const {
   return options_;
 }
 std::uint32_t Connection::unread_bytes() const {
   return receive_queue_.bytes() + receive_buffer_.taken();
-}
-// Bytes of the queue from `from` on. Only while the SYN stands at `from` is there no byte of it:
-// the initial number says nothing once the stream is half the sequence space long.
-std::uint32_t Connection::queued_from(Seq from) const {
-  if (send_queue_.empty()) return 0;
-  if (opening() && from == iss_) from = iss_ + 1;
-  return send_queue_.end().after(from) ? send_queue_.end() - from : 0;
-}
-
-std::uint32_t Connection::unacknowledged_bytes() const {
-  return queued_from(snd_una_);
-}
-std::uint32_t Connection::unsent_bytes() const {
-  return queued_from(snd_nxt_);
-}
-std::uint32_t Connection::mss() const {
-  return mss_;
 }
 
 std::optional<std::int32_t> Connection::urgent_offset() const {

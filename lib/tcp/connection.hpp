@@ -137,10 +137,10 @@ class Connection : private time::Timer {
   void let_go();
 
   // --- Looking.
-  State state() const;
-  int error() const;      // errno, host's; 0: none
+  State state() const { return state_; }
+  int error() const { return error_; }  // errno, host's; 0: none
   int take_soft_error();  // the last ICMP error that was not fatal, for SO_ERROR; then 0
-  std::uint16_t take_events();
+  std::uint16_t take_events() { return std::exchange(events_, std::uint16_t{0}); }
   const SocketOptions& options() const;
   // The bytes of a range that is in the send queue, in order: `piece(packet::PacketRef packet,
   // std::uint32_t offset, std::uint32_t count)`, offset from the packet's data().
@@ -148,10 +148,12 @@ class Connection : private time::Timer {
   void payload(SeqRange range, Piece&& piece) const;
   void info(time::Instant now, Info& out) const;
   PendingTimer pending_timer(time::Instant now) const;
-  std::uint32_t unread_bytes() const;          // in order, not yet consumed (SIOCINQ)
-  std::uint32_t unacknowledged_bytes() const;  // in the send queue (SIOCOUTQ)
-  std::uint32_t unsent_bytes() const;          // (SIOCOUTQNSD)
-  std::uint32_t mss() const;                   // bytes of data in a full segment (TCP_MAXSEG)
+  std::uint32_t unread_bytes() const;           // in order, not yet consumed (SIOCINQ)
+  std::uint32_t unacknowledged_bytes() const {  // in the send queue (SIOCOUTQ)
+    return queued_from(snd_una_);
+  }
+  std::uint32_t unsent_bytes() const { return queued_from(snd_nxt_); }  // (SIOCOUTQNSD)
+  std::uint32_t mss() const { return mss_; }  // bytes of data in a full segment (TCP_MAXSEG)
   // Where the peer's urgent byte stands: from the next byte that `take_received` gives (negative:
   // it was given already). Nothing: none is pending. The byte stays in the stream; without
   // SO_OOBINLINE the program's side takes it out.
@@ -183,7 +185,13 @@ class Connection : private time::Timer {
   void set_state(State next);
   bool fin_sent() const { return fin_queued_ && snd_nxt_.after(send_queue_.end()); }
   bool opening() const { return state_ == State::SynSent || state_ == State::SynReceived; }
-  std::uint32_t queued_from(Seq from) const;
+  // Bytes of the queue from `from` on. Only while the SYN stands at `from` is there no byte of it:
+  // the initial number says nothing once the stream is half the sequence space long.
+  std::uint32_t queued_from(Seq from) const {
+    if (send_queue_.empty()) return 0;
+    if (opening() && from == iss_) from = iss_ + 1;
+    return send_queue_.end().after(from) ? send_queue_.end() - from : 0;
+  }
   Seq receive_next() const { return receive_queue_.next() + (peer_closed_ ? 1u : 0u); }
   Seq consumed_to() const {
     return receive_queue_.next() - receive_queue_.bytes() - receive_buffer_.taken();
@@ -249,11 +257,19 @@ class Connection : private time::Timer {
   void send_probe(packet::Turn& turn);
   void arm_persist(packet::Turn& turn);
   bool paced(time::Instant now);
-  std::uint32_t send_mss() const;
+  // Linux: tcp_bound_to_half_wnd. A peer with a tiny window gets segments of half of it, so that
+  // two are in flight (RFC 9293 3.8.6.2.1, (3)).
+  std::uint32_t send_mss() const {
+    const std::uint32_t cutoff = max_window_ > 536 ? max_window_ / 2 : max_window_;
+    if (cutoff == 0 || mss_ <= cutoff) return mss_;
+    return std::min<std::uint32_t>(mss_, std::max(cutoff, 48u));
+  }
   std::uint16_t mss_on_wire() const {
     return static_cast<std::uint16_t>(mss_ + (timestamps_ ? kTimestampBytes : 0));
   }
-  std::uint32_t usable_window() const;
+  std::uint32_t usable_window() const {
+    return window_end().after(snd_nxt_) ? window_end() - snd_nxt_ : 0;
+  }
   Seq window_end() const { return snd_una_ + snd_wnd_; }
   bool nothing_in_flight() const { return snd_una_ == snd_nxt_; }
   bool can_send_data() const;
@@ -275,7 +291,16 @@ class Connection : private time::Timer {
   void on_keep_alive(packet::Turn& turn);
   bool too_many_timeouts(time::Instant now) const;
   bool user_timeout_passed(time::Instant now) const;
-  time::Instant recovery_deadline() const;
+  // What is in flight: the recovery's timer, or the user timeout if that is earlier.
+  time::Instant recovery_deadline() const {
+    if (nothing_in_flight() || state_ == State::TimeWait || state_ == State::Closed)
+      return time::Instant::never();
+    const time::Instant at = recovery_.deadline();
+    if (options_.user_timeout_ms == 0 || !stalled_ || at == time::Instant::never()) [[likely]]
+      return at;
+    return user_deadline(at);
+  }
+  time::Instant user_deadline(time::Instant at) const;
   void arm_keep_alive(time::Instant now);
   void rearm();
   void release_lane();

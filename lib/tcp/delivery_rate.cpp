@@ -5,31 +5,6 @@
 
 namespace linnet::tcp {
 
-void DeliveryRate::on_sent(SentRecord& record, bool idle, time::Instant now) {
-  if (idle) first_sent_ = delivered_at_ = now;
-  record.first_sent = first_sent_;
-  record.delivered_at = delivered_at_;
-  record.delivered = delivered_;
-  record.app_limited = app_limited();
-}
-
-void DeliveryRate::on_delivered(const SentRecord& record, SeqRange part, time::Instant now,
-                                Newest& newest) {
-  delivered_ += part.length();
-  delivered_at_ = now;
-  const bool newer = !newest.seen || record.sent > newest.sent ||
-                     (record.sent == newest.sent && part.end.after(newest.end));
-  if (!newer) return;
-  newest = {.seen = true,
-            .app_limited = record.app_limited,
-            .end = part.end,
-            .delivered = record.delivered,
-            .delivered_at = record.delivered_at,
-            .sent = record.sent,
-            .first_sent = record.first_sent};
-  first_sent_ = record.sent;
-}
-
 void DeliveryRate::on_anonymous(std::uint32_t bytes, time::Instant now) {
   delivered_ += bytes;
   delivered_at_ = now;
@@ -57,10 +32,6 @@ void DeliveryRate::finish(const Newest& newest, RateSample& sample, time::Durati
     rate_ = rate;
     rate_limited_ = sample.app_limited;
   }
-}
-
-void DeliveryRate::set_app_limited(std::uint32_t in_flight) {
-  app_limited_until_ = std::max<std::uint64_t>(delivered_ + in_flight, 1);
 }
 
 }  // namespace linnet::tcp

@@ -4,6 +4,7 @@
 // that sending and acknowledging them took.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tcp/congestion.hpp"
@@ -23,10 +24,28 @@ class DeliveryRate {
     time::Instant delivered_at{}, sent{}, first_sent{};
   };
 
-  // Writes into `record` what the connection has delivered now. `idle`: nothing is in flight.
-  void on_sent(SentRecord& record, bool idle, time::Instant now);
+  // What the connection has delivered now, for the record of what is sent. `idle`: nothing is in
+  // flight.
+  SentStamp on_sent(bool idle, time::Instant now) {
+    if (idle) first_sent_ = delivered_at_ = now;
+    return {first_sent_, delivered_at_, delivered_, app_limited()};
+  }
   // `part` of `record` is delivered, for the first time.
-  void on_delivered(const SentRecord& record, SeqRange part, time::Instant now, Newest& newest);
+  void on_delivered(const SentRecord& record, SeqRange part, time::Instant now, Newest& newest) {
+    delivered_ += part.length();
+    delivered_at_ = now;
+    const bool newer = !newest.seen || record.sent > newest.sent ||
+                       (record.sent == newest.sent && part.end.after(newest.end));
+    if (!newer) return;
+    newest = {.seen = true,
+              .app_limited = record.app_limited,
+              .end = part.end,
+              .delivered = record.delivered,
+              .delivered_at = record.delivered_at,
+              .sent = record.sent,
+              .first_sent = record.first_sent};
+    first_sent_ = record.sent;
+  }
   // Delivered, but which record is not known yet (duplicate ACKs without SACK).
   void on_anonymous(std::uint32_t bytes, time::Instant now);
   // It is known now, and was counted again.
@@ -34,7 +53,9 @@ class DeliveryRate {
   // Ends an ACK: fills the rate's part of `sample`.
   void finish(const Newest& newest, RateSample& sample, time::Duration min_rtt, time::Instant now);
   // `in_flight` bytes, and the program has no more.
-  void set_app_limited(std::uint32_t in_flight);
+  void set_app_limited(std::uint32_t in_flight) {
+    app_limited_until_ = std::max<std::uint64_t>(delivered_ + in_flight, 1);
+  }
   bool rest(RestedRecovery& out) const;
   void wake(const RestedRecovery& rested);
   bool app_limited() const { return app_limited_until_ != 0; }

@@ -29,18 +29,6 @@ bool Connection::can_send_data() const {
   }
 }
 
-// Linux: tcp_bound_to_half_wnd. A peer with a tiny window gets segments of half of it, so that two
-// are in flight (RFC 9293 3.8.6.2.1, (3)).
-std::uint32_t Connection::send_mss() const {
-  const std::uint32_t cutoff = max_window_ > 536 ? max_window_ / 2 : max_window_;
-  if (cutoff == 0 || mss_ <= cutoff) return mss_;
-  return std::min<std::uint32_t>(mss_, std::max(cutoff, 48u));
-}
-
-std::uint32_t Connection::usable_window() const {
-  return window_end().after(snd_nxt_) ? window_end() - snd_nxt_ : 0;
-}
-
 bool Connection::paced(time::Instant now) {
   const time::Instant release = recovery_.pacing_release();
   if (release <= now) return false;
@@ -51,6 +39,16 @@ bool Connection::paced(time::Instant now) {
 void Connection::output(packet::Turn& turn) {
   host_full_ = false;
   retry_deadline_ = time::Instant::never();
+  // Nothing waits to be sent, as after most of what comes in: an ACK may be owed.
+  if (state_ == State::Established && snd_nxt_ == send_queue_.end() && !fin_queued_ &&
+      recovery_.lost_bytes() == 0) {
+    recovery_.set_app_limited();
+    persist_deadline_ = time::Instant::never();
+    backoff_ = 0;
+    send_owed_ack(turn);
+    note_limit(turn.now);
+    return rearm();
+  }
   if (state_ == State::SynSent || state_ == State::SynReceived) {
     if (snd_nxt_ == iss_)
       send_syn(turn, false);
@@ -59,7 +57,8 @@ void Connection::output(packet::Turn& turn) {
     // RFC 7413 section 4.2.2: whoever was let in early is answered early.
     if (early_ && snd_nxt_ != iss_ && !host_full_) send_new(turn);
   } else if (can_send_data()) {
-    send_again(turn);
+    if (recovery_.lost_bytes() != 0) [[unlikely]]
+      send_again(turn);
     if (!host_full_) send_new(turn);
     arm_persist(turn);
   }

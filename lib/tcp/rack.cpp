@@ -17,28 +17,8 @@ void Rack::start(Seq una, const Settings& settings) {
   reordering_ = settings.tcp_reordering;
 }
 
-void Rack::on_delivered(const SentRecord& record, SeqRange part, bool has_echo,
-                        time::Instant echoed_at, time::Duration min_rtt, time::Instant now) {
-  const time::Duration rtt = now - record.sent;
-  if (record.retransmitted) {
-    // Which of the transmissions was it? Too early for the last one.
-    if (has_echo ? echoed_at + time::Duration::milliseconds(1) <= record.sent : rtt < min_rtt)
-      return;
-  }
-  rtt_ = rtt;
-  if (!valid_ || record.sent > sent_ || (record.sent == sent_ && part.end.after(end_))) {
-    sent_ = record.sent;
-    end_ = part.end;
-    valid_ = true;
-  }
-}
-
-bool Rack::detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
-                             const Settings& settings) {
-  if (part.end.after(highest_sacked_)) {
-    highest_sacked_ = part.end;
-    return false;
-  }
+bool Rack::reordered(const SentRecord& record, SeqRange part, std::uint32_t mss,
+                     const Settings& settings) {
   if (record.retransmitted || !part.end.before(highest_sacked_)) return false;
   return on_late(part.begin, mss, settings);
 }

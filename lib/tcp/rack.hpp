@@ -19,11 +19,29 @@ class Rack {
   // Step 1 and 2, for each delivered part of a record. `echoed_at`: when what the peer echoes was
   // sent.
   void on_delivered(const SentRecord& record, SeqRange part, bool has_echo, time::Instant echoed_at,
-                    time::Duration min_rtt, time::Instant now);
+                    time::Duration min_rtt, time::Instant now) {
+    const time::Duration rtt = now - record.sent;
+    if (record.retransmitted) {
+      // Which of the transmissions was it? Too early for the last one.
+      if (has_echo ? echoed_at + time::Duration::milliseconds(1) <= record.sent : rtt < min_rtt)
+        return;
+    }
+    rtt_ = rtt;
+    if (!valid_ || record.sent > sent_ || (record.sent == sent_ && part.end.after(end_))) {
+      sent_ = record.sent;
+      end_ = part.end;
+      valid_ = true;
+    }
+  }
   // Step 3: a record that was never sent again is delivered behind later ones. True: the path
   // reorders.
   bool detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
-                         const Settings& settings);
+                         const Settings& settings) {
+    if (!part.end.after(highest_sacked_)) [[unlikely]]
+      return reordered(record, part, mss, settings);
+    highest_sacked_ = part.end;
+    return false;
+  }
   // Data from `low` on came late, behind data that is sacked: what was sent again for it was sent
   // in vain. True: the path reorders (Linux: tcp_check_sack_reordering).
   bool on_late(Seq low, std::uint32_t mss, const Settings& settings);
@@ -47,6 +65,8 @@ class Rack {
   std::uint32_t times_reordered() const { return times_reordered_; }
 
  private:
+  bool reordered(const SentRecord& record, SeqRange part, std::uint32_t mss,
+                 const Settings& settings);
   // Whether the newest delivered segment was sent after one of that time and end.
   bool sent_after(time::Instant sent, Seq end) const {
     return sent_ > sent || (sent_ == sent && end_.after(end));

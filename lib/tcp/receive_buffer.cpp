@@ -8,7 +8,7 @@ namespace linnet::tcp {
 namespace {
 
 constexpr unsigned kMaxScale = 14;  // RFC 7323 section 2.3
-constexpr std::uint32_t kMaxUnscaled = 65535;
+constexpr std::uint32_t kMaxUnscaled = ReceiveBuffer::kMaxUnscaled;
 constexpr unsigned kInitialSegments = 10;
 
 std::uint32_t us_of(time::Instant now) {
@@ -69,10 +69,6 @@ void ReceiveBuffer::established(time::Instant now, Seq next, std::uint32_t mss,
   space_at_us_ = us_of(now);
 }
 
-bool ReceiveBuffer::room(std::uint32_t queued, std::uint32_t truesize) const {
-  return std::uint64_t{queued} + taken_truesize_ + truesize <= size_;
-}
-
 std::uint32_t ReceiveBuffer::select(Seq next, std::uint32_t queued, std::uint32_t peer_mss,
                                     const Memory& memory, const Settings& settings) const {
   const std::uint32_t standing = window(next);
@@ -103,19 +99,6 @@ std::uint32_t ReceiveBuffer::select(Seq next, std::uint32_t queued, std::uint32_
     offered = std::min(offered, kMaxUnscaled);
   }
   return std::max(offered, standing);
-}
-
-std::uint16_t ReceiveBuffer::field(std::uint32_t window) const {
-  const std::uint32_t rounded = round_up(window, scale_);
-  return static_cast<std::uint16_t>(std::min(rounded >> scale_, kMaxUnscaled));
-}
-
-void ReceiveBuffer::tell(Seq next, std::uint32_t window, Counters& counters) {
-  window = std::uint32_t{field(window)} << scale_;
-  if (window == 0 && window_ != 0) counters.add(Count::TCPToZeroWindowAdv);
-  if (window != 0 && window_ == 0) counters.add(Count::TCPFromZeroWindowAdv);
-  window_ = window;
-  told_ = next;
 }
 
 void ReceiveBuffer::on_data(std::uint32_t bytes, std::uint32_t truesize, std::uint32_t charged,
@@ -157,12 +140,6 @@ void ReceiveBuffer::measure_window(Seq next, time::Instant now) {
   if (rtt_at_us_ != 0) update_rtt(us_of(now) - rtt_at_us_, true);
   rtt_until_ = next + window_;
   rtt_at_us_ = us_of(now);
-}
-
-void ReceiveBuffer::on_taken(Memory& memory, std::uint32_t bytes, std::uint32_t truesize) {
-  taken_bytes_ += bytes;
-  taken_truesize_ += truesize;
-  memory.receive += truesize;
 }
 
 void ReceiveBuffer::on_consumed(Memory& memory, const Settings& settings, Seq consumed_to,

@@ -4,6 +4,7 @@
 // RFC 7323 2; Linux: __tcp_select_window, tcp_rcv_space_adjust, tcp_grow_window).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tcp/engine.hpp"
@@ -23,6 +24,8 @@ WindowOffer first_offer(const Settings& settings, const SocketOptions& options, 
 
 class ReceiveBuffer {
  public:
+  static constexpr std::uint32_t kMaxUnscaled = 65535;
+
   // At the SYN; then at ESTABLISHED, once the scale is agreed.
   void start(const Settings& settings, const SocketOptions& options, std::uint32_t mss);
   void established(time::Instant now, Seq next, std::uint32_t mss, std::uint8_t scale);
@@ -37,22 +40,38 @@ class ReceiveBuffer {
   std::uint32_t select(Seq next, std::uint32_t queued, std::uint32_t peer_mss, const Memory& memory,
                        const Settings& settings) const;
   // As it stands on the wire. What still stands may be no multiple of the unit: it is rounded up.
-  std::uint16_t field(std::uint32_t window) const;
+  std::uint16_t field(std::uint32_t window) const {
+    const std::uint32_t unit = 1u << scale_;
+    return static_cast<std::uint16_t>(
+        std::min((window + unit - 1) >> scale_, std::uint32_t{kMaxUnscaled}));
+  }
   // It was told.
-  void tell(Seq next, std::uint32_t window, Counters& counters);
+  void tell(Seq next, std::uint32_t window, Counters& counters) {
+    window = std::uint32_t{field(window)} << scale_;
+    if (window == 0 && window_ != 0) counters.add(Count::TCPToZeroWindowAdv);
+    if (window != 0 && window_ == 0) counters.add(Count::TCPFromZeroWindowAdv);
+    window_ = window;
+    told_ = next;
+  }
   Seq told() const { return told_; }  // RCV.NXT of the last ACK (RFC 7323: Last.ACK.sent)
 
   // Data of `bytes` came in a buffer of `truesize`, in order: the window may open further.
   void on_data(std::uint32_t bytes, std::uint32_t truesize, std::uint32_t charged,
                const Memory& memory);
   // Whether a packet of `truesize` more may be charged; with 0: whether one more may at all.
-  bool room(std::uint32_t queued, std::uint32_t truesize) const;
+  bool room(std::uint32_t queued, std::uint32_t truesize) const {
+    return std::uint64_t{queued} + taken_truesize_ + truesize <= size_;
+  }
   // Round-trip time as the receiver sees it: of an echoed timestamp, or of a window.
   void on_echo(time::Duration rtt);
   void measure_window(Seq next, time::Instant now);
 
   // The program took `truesize` with `bytes`; it still pins them until it has consumed them.
-  void on_taken(Memory& memory, std::uint32_t bytes, std::uint32_t truesize);
+  void on_taken(Memory& memory, std::uint32_t bytes, std::uint32_t truesize) {
+    taken_bytes_ += bytes;
+    taken_truesize_ += truesize;
+    memory.receive += truesize;
+  }
   void on_consumed(Memory& memory, const Settings& settings, Seq consumed_to, std::uint32_t bytes,
                    std::uint32_t mss, time::Instant now);
   void release(Memory& memory);

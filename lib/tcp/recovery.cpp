@@ -10,8 +10,6 @@ namespace {
 
 // RFC 6928, as Linux has it: ten segments, whatever their size.
 constexpr std::uint32_t kInitialWindow = 10;
-// What of cwnd / pacing rate may go out at once: a turn of the lane's timers.
-constexpr time::Duration kPacingQuantum = time::Duration::milliseconds(1);
 constexpr std::uint32_t kMaxRecords = 1u << 20;
 
 }  // namespace
@@ -63,26 +61,18 @@ void Recovery::set_congestion_control(const CongestionControl& control, time::In
 void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmission, double most) {
   LINNET_CHECK(!range.empty());
   last_event_ = now;
-  const std::uint32_t segments = (range.length() + window_.mss - 1) / window_.mss;
   if (phase_ == Phase::Reduced || phase_ == Phase::Recovery) prr_out_ += range.length();
-  if (const double rate = pacing_rate(most); rate != 0) {
-    // A bandwidth that was measured too low must not stop the sender; the program's word may.
-    const double longest = rate == most ? 1e15 : 1e9;
-    const double ns = std::min(1e9 * range.length() / rate, longest);
-    pacing_at_ =
-        std::max(pacing_at_, now) + time::Duration::nanoseconds(static_cast<std::int64_t>(ns));
-  }
+  if (window_.pacing_rate != 0 || most != 0) pace(range.length(), now, most);
   if (retransmission) {
+    const std::uint32_t segments = (range.length() + window_.mss - 1) / window_.mss;
     mark_transmitted_again(range, now);
     counters_.add(Count::RetransSegs, segments);
     total_retransmissions_ += segments;
   } else {
     LINNET_CHECK(range.begin == nxt_);
     restart_after_idle(now);
-    SentRecord stamp;
-    rate_.on_sent(stamp, board_.empty(), now);
     const bool first = board_.empty();
-    board_.push(range, now, window_.mss, stamp);
+    board_.push(range, now, window_.mss, rate_.on_sent(first, now));
     nxt_ = range.end;
     if (first) arm_retransmission(now);
     if (!probe_due_) arm_probe(now);
@@ -97,9 +87,18 @@ void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmissio
   if (in_flight() + window_.mss > window_.cwnd) set_cwnd_limited(true);
 }
 
+void Recovery::pace(std::uint32_t bytes, time::Instant now, double most) {
+  const double rate = pacing_rate(most);
+  if (rate == 0) return;
+  // A bandwidth that was measured too low must not stop the sender; the program's word may.
+  const double longest = rate == most ? 1e15 : 1e9;
+  const double ns = std::min(1e9 * bytes / rate, longest);
+  pacing_at_ =
+      std::max(pacing_at_, now) + time::Duration::nanoseconds(static_cast<std::int64_t>(ns));
+}
+
 void Recovery::mark_transmitted_again(SeqRange range, time::Instant now) {
-  SentRecord stamp;
-  rate_.on_sent(stamp, false, now);
+  const SentStamp stamp = rate_.on_sent(false, now);
   if (!syn_outstanding() && first_retransmission_ == time::Instant()) first_retransmission_ = now;
   const auto segments = (range.length() + window_.mss - 1) / window_.mss;
   undo_retransmissions_ = std::max(undo_retransmissions_, 0) + static_cast<std::int32_t>(segments);
@@ -123,10 +122,6 @@ void Recovery::mark_transmitted_again(SeqRange range, time::Instant now) {
 void Recovery::skip(Seq to) {
   LINNET_CHECK(board_.empty());
   una_ = nxt_ = high_ = usage_end_ = to;
-}
-
-void Recovery::set_app_limited() {
-  if (board_.lost() == 0 && in_flight() < window_.cwnd) rate_.set_app_limited(in_flight());
 }
 
 // Linux: tcp_cwnd_validate.
@@ -198,26 +193,9 @@ std::optional<SeqRange> Recovery::probe_range() const {
   return range;
 }
 
-std::uint32_t Recovery::in_flight() const {
-  const std::uint32_t out = board_.outstanding();
-  return out - std::min(out, reno_sacked_);
-}
-
-std::uint32_t Recovery::send_allowance() const {
-  const std::uint32_t used = in_flight();
-  const std::uint32_t cwnd = std::max(window_.cwnd, window_.mss);
-  return cwnd - std::min(cwnd, used);
-}
-
-time::Instant Recovery::pacing_release() const {
-  if (pacing_at_ == time::Instant()) return pacing_at_;
-  return pacing_at_ - kPacingQuantum;
-}
-
 // Linux: tcp_update_pacing_rate, where the control sets none.
-double Recovery::pacing_rate(double most) const {
+double Recovery::bounded_pacing_rate(double most) const {
   auto rate = static_cast<double>(window_.pacing_rate);
-  if (most == 0) return rate;
   if (const std::int64_t srtt = rtt_.srtt().count_ns(); rate == 0 && srtt > 0) {
     const bool slow_start = window_.cwnd < window_.ssthresh / 2;
     const std::uint32_t percent =

@@ -6,6 +6,7 @@
 // 3042 (limited transmit), 5681/6582 (without SACK), 7323 4 (RTTM), delivery rate for BBR.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -80,7 +81,9 @@ class Recovery {
   // `most`: of the pacing rate, see `pacing_rate`.
   void on_transmit(SeqRange range, time::Instant now, bool retransmission, double most = 0);
   // The program had no more to send though the window was open (delivery rate, RFC 9438 4.2).
-  void set_app_limited();
+  void set_app_limited() {
+    if (board_.lost() == 0 && in_flight() < window_.cwnd) rate_.set_app_limited(in_flight());
+  }
   void set_cwnd_limited(bool limited);
 
   // --- Receiving.
@@ -92,12 +95,20 @@ class Recovery {
   // --- What to do. The first range that is to be sent again now, at most `mss` long.
   std::optional<SeqRange> next_retransmission() const;
   // Bytes that may be put in flight now by cwnd, PRR or limited transmit; for retransmissions too.
-  std::uint32_t send_allowance() const;
+  std::uint32_t send_allowance() const {
+    const std::uint32_t used = in_flight();
+    const std::uint32_t cwnd = std::max(window_.cwnd, window_.mss);
+    return cwnd - std::min(cwnd, used);
+  }
   // By pacing: not before this instant (Instant() : now).
-  time::Instant pacing_release() const;
+  time::Instant pacing_release() const {
+    return pacing_at_ == time::Instant() ? pacing_at_ : pacing_at_ - kPacingQuantum;
+  }
   // Bytes a second, 0: not paced. `most` (0: no limit) bounds what the congestion control asks for;
   // one that does not pace gets Linux's rate then, a little over cwnd a round trip.
-  double pacing_rate(double most) const;
+  double pacing_rate(double most) const {
+    return most == 0 ? static_cast<double>(window_.pacing_rate) : bounded_pacing_rate(most);
+  }
   // What is in flight holds nothing back any more: the limit was changed.
   void restart_pacing() { pacing_at_ = time::Instant(); }
   // In fast recovery or after a timeout.
@@ -106,11 +117,16 @@ class Recovery {
   std::optional<SeqRange> probe_range() const;
 
   // --- Timers: one deadline at a time; `Instant::never()` when nothing is in flight.
-  time::Instant deadline() const;
+  time::Instant deadline() const {
+    if (board_.empty()) return time::Instant::never();
+    return std::min(retransmission_at_, std::min(probe_at_, reordering_at_));
+  }
   RecoveryTimer timer() const;
   TimerOutcome on_timer(time::Instant now);
   std::uint32_t backoff() const;  // consecutive RTOs without progress
-  time::Duration rto() const;     // with backoff
+  time::Duration rto() const {    // with backoff
+    return backoff_ == 0 ? rtt_.rto(settings_) : backed_off_rto();
+  }
   // The path's MTU fell and `set_mss` was told: what is in flight in segments longer than the mss
   // is lost and sent again, without punishing cwnd (Linux: tcp_simple_retransmit).
   void path_changed();
@@ -122,7 +138,10 @@ class Recovery {
   // --- For TCP_INFO and events.
   const CongestionWindow& window() const { return window_; }
   const CongestionControl& control() const { return *control_; }
-  std::uint32_t in_flight() const;  // bytes (RFC 6675 pipe)
+  std::uint32_t in_flight() const {  // bytes (RFC 6675 pipe)
+    const std::uint32_t out = board_.outstanding();
+    return out - std::min(out, reno_sacked_);
+  }
   std::uint32_t sacked_bytes() const { return sack_ ? board_.sacked() : reno_sacked_; }
   std::uint32_t lost_bytes() const { return board_.lost(); }
   std::uint32_t retransmitted_bytes() const { return board_.retransmitted(); }    // in flight again
@@ -146,6 +165,8 @@ class Recovery {
   enum class Phase : std::uint8_t { Open, Reduced, Recovery, Loss };
 
   static constexpr time::Duration kNoRtt = time::Duration::nanoseconds(-1);
+  // What of cwnd / pacing rate may go out at once: a turn of the lane's timers.
+  static constexpr time::Duration kPacingQuantum = time::Duration::milliseconds(1);
   // An ACK while it is worked on (recovery_ack.cpp).
   struct Ack {
     const AckEvent& event;
@@ -196,7 +217,10 @@ class Recovery {
   void control_congestion(Ack& ack);
 
   // Timers (recovery_timer.cpp).
-  void arm_retransmission(time::Instant now);
+  void arm_retransmission(time::Instant now) { retransmission_at_ = now + rto(); }
+  time::Duration backed_off_rto() const;
+  double bounded_pacing_rate(double most) const;
+  void pace(std::uint32_t bytes, time::Instant now, double most);
   void arm_probe(time::Instant now);
   void arm_after_ack(const Ack& ack);
   bool probe_allowed() const;

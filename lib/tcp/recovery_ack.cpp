@@ -14,7 +14,7 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   ack.sample.ecn_echo = event.ecn_echo;
   if (board_.empty()) return ack.out;
   const std::uint32_t lost_before = board_.lost();
-  if (sack_) take_sack(ack);
+  if (sack_ && !event.sack.empty()) take_sack(ack);
   advance(ack);
   sample_rtt(ack);
   judge_probe(ack);

@@ -131,6 +131,10 @@ bool Recovery::react_frto(Ack& ack) {
 
 void Recovery::find_losses(Ack& ack) {
   if (!sack_) return;
+  if (board_.oldest() == nullptr) {
+    reordering_at_ = time::Instant::never();
+    return;
+  }
   const bool recovering = phase_ == Phase::Recovery || phase_ == Phase::Loss;
   const time::Duration window = rack_.window(board_.sacked(), window_.mss, recovering,
                                              rtt_.min_rtt(), rtt_.srtt(), settings_);

@@ -14,7 +14,7 @@ constexpr time::Duration kProbeSlack = time::Duration::milliseconds(2);
 
 }  // namespace
 
-time::Duration Recovery::rto() const {
+time::Duration Recovery::backed_off_rto() const {
   const auto ceiling = time::Duration::milliseconds(settings_.tcp_rto_max_ms);
   time::Duration rto = rtt_.rto(settings_);
   for (unsigned i = 0; i < backoff_ && rto < ceiling; ++i)
@@ -26,21 +26,12 @@ std::uint32_t Recovery::backoff() const {
   return timeouts_;
 }
 
-time::Instant Recovery::deadline() const {
-  if (board_.empty()) return time::Instant::never();
-  return std::min({retransmission_at_, probe_at_, reordering_at_});
-}
-
 RecoveryTimer Recovery::timer() const {
   const time::Instant next = deadline();
   if (next == time::Instant::never()) return RecoveryTimer::None;
   if (next == reordering_at_) return RecoveryTimer::Reordering;
   if (next == probe_at_) return RecoveryTimer::LossProbe;
   return RecoveryTimer::Retransmission;
-}
-
-void Recovery::arm_retransmission(time::Instant now) {
-  retransmission_at_ = now + rto();
 }
 
 bool Recovery::probe_allowed() const {

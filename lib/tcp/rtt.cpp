@@ -21,11 +21,4 @@ void RttEstimator::sample(time::Duration rtt, time::Instant now, const Settings&
   }
 }
 
-time::Duration RttEstimator::rto(const Settings& settings) const {
-  if (!measured()) return initial_;
-  const auto floor = time::Duration::microseconds(settings.tcp_rto_min_us);
-  const auto ceiling = time::Duration::milliseconds(settings.tcp_rto_max_ms);
-  return std::min(srtt_ + std::max(variance_ * 4, floor), ceiling);
-}
-
 }  // namespace linnet::tcp

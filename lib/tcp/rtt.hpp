@@ -26,7 +26,12 @@ class RttEstimator {
   bool rest(RestedRecovery& out) const;
   void wake(const RestedRecovery& rested);
   // Without backoff.
-  time::Duration rto(const Settings& settings) const;
+  time::Duration rto(const Settings& settings) const {
+    if (!measured()) return initial_;
+    const auto floor = time::Duration::microseconds(settings.tcp_rto_min_us);
+    const auto ceiling = time::Duration::milliseconds(settings.tcp_rto_max_ms);
+    return std::min(srtt_ + std::max(variance_ * 4, floor), ceiling);
+  }
 
  private:
   time::Duration srtt_{}, variance_{}, min_rtt_{};

@@ -16,34 +16,8 @@ void Scoreboard::clear() {
     remove(*records_.begin());
 }
 
-void Scoreboard::count(const SentRecord& record, std::uint32_t bytes) {
-  bytes_[static_cast<unsigned>(record.state)] += bytes;
-  if (record.state == SentState::Outstanding && record.retransmitted) retransmitted_ += bytes;
-}
-
-void Scoreboard::discount(const SentRecord& record, std::uint32_t bytes) {
-  bytes_[static_cast<unsigned>(record.state)] -= bytes;
-  if (record.state == SentState::Outstanding && record.retransmitted) retransmitted_ -= bytes;
-}
-
-void Scoreboard::leave(SentRecord& record) {
-  discount(record, record.range.length());
-  if (record.state == SentState::Outstanding) {
-    times_.erase(times_.iterator_to(record));
-  } else if (record.state == SentState::Lost) {
-    losses_.erase(losses_.iterator_to(record));
-  }
-}
-
-void Scoreboard::remove(SentRecord& record) {
-  leave(record);
-  records_.erase(records_.iterator_to(record));
-  --size_;
-  pool_.give_back(record);
-}
-
 SentRecord& Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
-                             const SentRecord& stamp) {
+                             const SentStamp& stamp) {
   if (!records_.empty()) {
     SentRecord& before = *records_.rbegin();
     LINNET_CHECK(before.range.end == range.begin);
@@ -156,7 +130,7 @@ void Scoreboard::mark_lost(SentRecord& record) {
   losses_.insert(record);
 }
 
-void Scoreboard::mark_sent(SentRecord& record, time::Instant now, const SentRecord& stamp) {
+void Scoreboard::mark_sent(SentRecord& record, time::Instant now, const SentStamp& stamp) {
   leave(record);
   record.state = SentState::Outstanding;
   record.retransmitted = true;

@@ -45,7 +45,7 @@ class Scoreboard {
 
   // A new range behind the last. A record that goes on from the last one's at the same time is
   // joined to it where `mss` boundaries allow it to be told apart again.
-  SentRecord& push(SeqRange range, time::Instant now, std::uint32_t mss, const SentRecord& stamp);
+  SentRecord& push(SeqRange range, time::Instant now, std::uint32_t mss, const SentStamp& stamp);
   // Takes off what lies before `una`. `gone(record, part)` for each record, before it is
   // changed; `part` is the range that goes.
   template <typename Gone>
@@ -67,7 +67,7 @@ class Scoreboard {
 
   void mark_lost(SentRecord& record);
   // Sent again at `now`, last in time; `stamp` as for `push`.
-  void mark_sent(SentRecord& record, time::Instant now, const SentRecord& stamp);
+  void mark_sent(SentRecord& record, time::Instant now, const SentStamp& stamp);
   // Outstanding as it was before it was taken for lost.
   void unmark_lost();
   // All that is outstanding is lost; with `also_sacked` what was sacked too.
@@ -102,10 +102,28 @@ class Scoreboard {
       detail::intrusive::member_hook<SentRecord, detail::ListHook, &SentRecord::by_time>,
       detail::intrusive::constant_time_size<false>>;
 
-  void count(const SentRecord& record, std::uint32_t bytes);
-  void discount(const SentRecord& record, std::uint32_t bytes);
-  void leave(SentRecord& record);  // its order beside that of sequence, and its state's bytes
-  void remove(SentRecord& record);
+  void count(const SentRecord& record, std::uint32_t bytes) {
+    bytes_[static_cast<unsigned>(record.state)] += bytes;
+    if (record.state == SentState::Outstanding && record.retransmitted) retransmitted_ += bytes;
+  }
+  void discount(const SentRecord& record, std::uint32_t bytes) {
+    bytes_[static_cast<unsigned>(record.state)] -= bytes;
+    if (record.state == SentState::Outstanding && record.retransmitted) retransmitted_ -= bytes;
+  }
+  // Its order beside that of sequence, and its state's bytes.
+  void leave(SentRecord& record) {
+    discount(record, record.range.length());
+    if (record.state == SentState::Outstanding)
+      times_.erase(times_.iterator_to(record));
+    else if (record.state == SentState::Lost)
+      losses_.erase(losses_.iterator_to(record));
+  }
+  void remove(SentRecord& record) {
+    leave(record);
+    records_.erase(records_.iterator_to(record));
+    --size_;
+    pool_.give_back(record);
+  }
   // The part of `record` in `block` that may be told apart; nullptr: none.
   SentRecord* isolate(SentRecord& record, SeqRange block, std::uint32_t mss);
   void mark_sacked(SentRecord& record);

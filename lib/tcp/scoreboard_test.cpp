@@ -34,7 +34,7 @@ TEST_P(Board, RandomBlocksGiveWhatAByteMapGives) {
       switch (below(5)) {
         case 0: {
           const std::uint32_t length = kSegment * (1 + below(20));
-          SentRecord stamp;
+          SentStamp stamp;
           stamp.delivered = static_cast<std::uint64_t>(step);
           board.push(range(end, end + length), now_, kSegment, stamp);
           map.insert(map.end(), length, 'o');
@@ -79,7 +79,7 @@ TEST_P(Board, RandomBlocksGiveWhatAByteMapGives) {
             ASSERT_TRUE(board.split(*record, record->range.begin + kSegment));
           }
           std::fill_n(map.begin() + (record->range.begin - at(0)), record->range.length(), 'o');
-          board.mark_sent(*record, now_, SentRecord());
+          board.mark_sent(*record, now_, SentStamp());
         }
       }
       ASSERT_EQ(board.outstanding(), bytes_in(map, una, 'o'));

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/check.hpp"
 #include "tcp/sequence.hpp"
 #include "time/instant.hpp"
 
@@ -26,13 +27,20 @@ using TreeHook = intrusive::set_member_hook<intrusive::link_mode<intrusive::safe
 using ListHook = intrusive::list_member_hook<intrusive::link_mode<intrusive::safe_link>>;
 }  // namespace detail
 
+// Of the connection when something was sent (draft-cheng-iccrg-delivery-rate-estimation 3.2).
+struct SentStamp {
+  time::Instant first_sent{}, delivered_at{};
+  std::uint64_t delivered = 0;
+  bool app_limited = false;
+};
+
 struct SentRecord {
   SeqRange range{};
   SentState state = SentState::Outstanding;
   bool retransmitted = false;  // ever (Karn)
   bool app_limited = false;
   time::Instant sent{};  // the last time
-  // Of the connection when it was sent last (draft-cheng-iccrg-delivery-rate-estimation 3.2).
+  // SentStamp of the last time.
   time::Instant first_sent{}, delivered_at{};
   std::uint64_t delivered = 0;
 
@@ -53,8 +61,16 @@ class SentPool {
   std::uint32_t available() const { return available_; }
   std::uint32_t capacity() const { return capacity_; }
   // A fresh record; nullptr: none is left.
-  SentRecord* take();
-  void give_back(SentRecord& record);
+  SentRecord* take() {
+    if (available_ == 0) return nullptr;
+    return &records_[free_[--available_]];
+  }
+  void give_back(SentRecord& record) {
+    LINNET_CHECK_OP(available_, <, capacity_);
+    record.state = SentState::Outstanding;
+    record.retransmitted = record.app_limited = false;
+    free_[available_++] = static_cast<std::uint32_t>(&record - records_.get());
+  }
 
  private:
   std::uint32_t capacity_, available_;

@@ -45,13 +45,8 @@ void Connection::on_deadlines(packet::Turn& turn) {
   if (state_ != State::Closed) output(turn);
 }
 
-// What is in flight: the recovery's timer, or the user timeout if that is earlier (Linux:
-// tcp_clamp_rto_to_user_timeout).
-time::Instant Connection::recovery_deadline() const {
-  if (nothing_in_flight() || state_ == State::TimeWait || state_ == State::Closed)
-    return time::Instant::never();
-  time::Instant at = recovery_.deadline();
-  if (options_.user_timeout_ms == 0 || !stalled_ || at == time::Instant::never()) return at;
+// Linux: tcp_clamp_rto_to_user_timeout.
+time::Instant Connection::user_deadline(time::Instant at) const {
   const std::uint32_t waited = milliseconds(at) - stalled_ms_;
   if (waited > options_.user_timeout_ms && waited < 0x80000000u)
     at = at - time::Duration::milliseconds(waited - options_.user_timeout_ms);
