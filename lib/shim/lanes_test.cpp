@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Calls over stacks of several lanes. A port in memory gives all packets to whichever lane looks
 // first: most come to the wrong one and are handed over.
+#include <cstdio>
 #include <map>
 
 #include "shim/test_wire.hpp"
@@ -40,6 +41,60 @@ TEST_P(LanesTest, ManyDatagramFlowsAllAnswered) {
     EXPECT_EQ(std::string(text, static_cast<std::size_t>(std::max<ssize_t>(count, 0))), expected);
     ln_close(socket);
   }
+  ln_close(server);
+}
+
+// Linux: sk_rmem_alloc, one for the socket. One flow may fill it, 256 flows on all lanes fit no
+// more into it, and what the program has read is free for any of them.
+TEST_P(LanesTest, OneReceiveBufferHoldsWhateverLanesDatagramsComeBy) {
+  const int server = socket_on(1, SOCK_DGRAM);
+  const int space = 100'000;  // the kernel's rule: twice as much of truesize
+  ASSERT_EQ(ln_setsockopt(server, SOL_SOCKET, SO_RCVBUF, &space, sizeof space), 0);
+  ASSERT_EQ(bind_to(server, "0.0.0.0", 7), 0);
+  std::vector<int> clients;
+  for (unsigned i = 0; i < kFlows; ++i) {
+    clients.push_back(socket_on(0, SOCK_DGRAM));
+    ASSERT_EQ(connect_to(clients.back(), kB, 7), 0);
+  }
+  char text[64];
+  const auto read_all = [&] {
+    unsigned count = 0;
+    while (ln_recv(server, text, sizeof text, 0) > 0)
+      ++count;
+    run(1);  // the buffers go back to their lanes
+    return count;
+  };
+  const auto send_by = [&](unsigned flows, unsigned datagrams) {
+    for (unsigned i = 0; i < datagrams; ++i) {
+      ASSERT_EQ(ln_send(clients[i % flows], "x", 1, 0), 1);
+      if (i % 32 == 31) run(1);
+    }
+    run(3);
+  };
+  send_by(1, 256);
+  const unsigned by_one_flow = read_all();
+  // Packets of a pool are all as large.
+  const unsigned fits = by_one_flow, lanes = GetParam();
+  EXPECT_GT(fits, 50u);
+  EXPECT_LT(fits, 128u);
+  for (unsigned round = 0; round < 3; ++round) {
+    send_by(kFlows, 256);
+    const unsigned by_all = read_all();
+    EXPECT_LE(by_all, fits + lanes);
+    EXPECT_GE(by_all, fits - fits / 8);
+  }
+  send_by(1, 256);
+  EXPECT_GE(read_all(), fits - fits / 8);
+  char counters[65536];
+  ASSERT_EQ(ln_embed_command(stack_[1], "nstat -az", counters, sizeof counters), 0);
+  unsigned in = 0, errors = 0;
+  const std::string told(counters);
+  std::sscanf(told.c_str() + told.find("UdpInDatagrams"), "UdpInDatagrams %u", &in);
+  std::sscanf(told.c_str() + told.find("UdpRcvbufErrors"), "UdpRcvbufErrors %u", &errors);
+  EXPECT_EQ(in + errors, 5 * 256u) << told;
+  EXPECT_GE(errors, 5 * (256 - fits - lanes));
+  for (const int client : clients)
+    ln_close(client);
   ln_close(server);
 }
 

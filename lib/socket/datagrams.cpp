@@ -106,6 +106,7 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
   socket.local = request.local;
   socket.protocol = request.option;
   socket.options = options;
+  share_with_lanes(socket, static_cast<Ticket>(request.cookie));
   context_.enlist(socket, session, request.program);
   if (!enter(socket)) {
     close(turn, socket);
@@ -120,8 +121,10 @@ void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) 
   // A socket that was dissolved and bound anew by itself has another port.
   if (has_ports(socket.kind) &&
       context_.system.ports.holds(static_cast<Ticket>(request.cookie), socket.session->number,
-                                  port_space(socket.kind), request.local))
+                                  port_space(socket.kind), request.local)) {
     socket.local.port = request.local.port;
+    share_with_lanes(socket, static_cast<Ticket>(request.cookie));
+  }
   socket.peer = request.peer;
   socket.local.address = request.local.address;
   int error = 0;
@@ -160,6 +163,7 @@ void Datagrams::shutdown(DatagramSocket& socket, std::uint64_t how) {
 
 void Datagrams::close(Turn& turn, DatagramSocket& socket) {
   leave(socket);
+  share_with_lanes(socket, 0);
   if (socket.train) {
     turn.ledger.held.subtract();
     turn.drop(std::move(socket.train), Drop::SessionGone);
@@ -179,16 +183,63 @@ DatagramSocket* Datagrams::find(Space& space, const Flow& flow, std::uint16_t de
   return space.bound.find(flow.local, flow.local_port, device, hash);
 }
 
+// --- The receive buffer. A socket is one to its program, whatever lanes its datagrams come by, and
+// so is SO_RCVBUF (Linux: sk_rmem_alloc). A lane takes of it in shares and keeps what is left of
+// one, so that the count of all is not written for each packet. A lane that holds nothing for the
+// program takes one datagram whatever there is (Linux: the buffer may be exceeded by one): that
+// much is more than the buffer, and what lanes keep unused, an eighth, may be less.
+
+std::uint32_t Datagrams::space_of_all(const DatagramSocket& socket) const {
+  return socket.options.receive_buffer != 0
+             ? socket.options.receive_buffer
+             : context_.system.settings.rmem_default.load(std::memory_order_relaxed);
+}
+
+std::uint32_t Datagrams::share_of(std::uint32_t space) const {
+  return space / (8 * context_.system.flow_hash.lanes());
+}
+
+bool Datagrams::take_space(DatagramSocket& socket, std::uint32_t size) {
+  const std::uint32_t space = space_of_all(socket);
+  const std::uint64_t wanted = std::uint64_t{socket.charged} + size;
+  if (wanted > space) return socket.charged == 0;
+  if (socket.ticket == 0 || wanted <= socket.taken) return true;
+  const auto missing = static_cast<std::uint32_t>(wanted - socket.taken);
+  Ports& ports = context_.system.ports;
+  for (const std::uint32_t bytes : {std::max(missing, share_of(space)), missing}) {
+    if (!ports.take_space(socket.ticket, socket.generation, bytes, space)) continue;
+    socket.taken += bytes;
+    return true;
+  }
+  return socket.charged == 0;
+}
+
+void Datagrams::give_back_space(DatagramSocket& socket) {
+  const std::uint32_t unused = socket.taken - socket.charged;
+  const std::uint32_t share = share_of(space_of_all(socket));
+  if (unused <= share) return;
+  const std::uint32_t back = unused - share / 2;
+  context_.system.ports.give_space(socket.ticket, socket.generation, back);
+  socket.taken -= back;
+}
+
+// The binding that tells what is taken; 0: what was taken goes back. One lane alone counts for
+// itself, and so do raw and packet sockets.
+void Datagrams::share_with_lanes(DatagramSocket& socket, Ticket ticket) {
+  Ports& ports = context_.system.ports;
+  const bool alone = context_.system.flow_hash.lanes() == 1 || !has_ports(socket.kind);
+  if (alone || ticket == socket.ticket) return;
+  if (socket.taken != 0) ports.give_space(socket.ticket, socket.generation, socket.taken);
+  socket.taken = 0;
+  socket.ticket = ticket;
+  socket.generation = ports.generation(ticket);
+}
+
 void Datagrams::deliver(Turn& turn, DatagramSocket& socket, Packet&& packet, std::uint32_t skip,
                         const Message& like) {
   const bool udp = socket.kind == Kind::Datagram;
   if (socket.shut_read) return turn.drop(std::move(packet), udp::Drop::Filtered);
-  const std::uint32_t limit =
-      socket.options.receive_buffer != 0
-          ? socket.options.receive_buffer
-          : context_.system.settings.rmem_default.load(std::memory_order_relaxed);
-  const std::uint32_t size = packet.truesize();
-  const bool crowded = socket.charged != 0 && socket.charged + size > limit;
+  const bool crowded = !take_space(socket, packet.truesize());
   if (crowded || !context_.programs.has_room(*socket.session, packet.mbuf()->nb_segs)) {
     if (udp) input_.counters().add(udp::Count::RcvbufErrors);
     if (crowded) return turn.drop(std::move(packet), udp::Drop::ReceiveBufferFull);

@@ -19,7 +19,11 @@ struct DatagramSocket : Socket {
   Endpoint local{}, peer{};  // peer.port 0 (raw: address any): not connected
   OptionSet options{};
   std::uint32_t protocol = 0;  // raw: IP protocol; packet: ethertype, 3: all
-  std::uint32_t charged = 0;   // bytes of truesize with the program
+  std::uint32_t charged = 0;   // bytes of truesize with the program, of this lane's packets
+  // What this lane has taken of the buffer that all lanes of the socket share (`Ports`).
+  std::uint32_t taken = 0;
+  Ticket ticket = 0;  // 0: shared with nobody
+  std::uint32_t generation = 0;
   bool shut_read = false, shut_write = false;
 
   ListHook in_group;  // of the same binding
@@ -50,6 +54,7 @@ class Datagrams {
   // A buffer of a Data event came back.
   void uncharge(DatagramSocket& socket, std::uint32_t truesize) {
     socket.charged -= std::min(socket.charged, truesize);
+    if (socket.taken > socket.charged) give_back_space(socket);
   }
   void close(packet::Turn& turn, DatagramSocket& socket);
 
@@ -84,6 +89,12 @@ class Datagrams {
   bool enter(DatagramSocket& socket);
   void leave(DatagramSocket& socket);
   DatagramSocket* find(Space& space, const Flow& flow, std::uint16_t device);
+  // Of the receive buffer, bytes of truesize.
+  std::uint32_t space_of_all(const DatagramSocket& socket) const;
+  std::uint32_t share_of(std::uint32_t space) const;
+  bool take_space(DatagramSocket& socket, std::uint32_t size);
+  void give_back_space(DatagramSocket& socket);
+  void share_with_lanes(DatagramSocket& socket, Ticket ticket);
   // Hands the packet to the socket's program; `skip` bytes in front are not the program's. Ends it.
   bool given_away(packet::Turn& turn, packet::Packet& packet, const Flow& flow);
   void deliver_to_one(packet::Turn& turn, packet::Packet&& packet, const Flow& flow,

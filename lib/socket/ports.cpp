@@ -41,6 +41,25 @@ void Ports::leave_backlog(Ticket ticket, std::uint32_t generation) {
   }
 }
 
+bool Ports::take_space(Ticket ticket, std::uint32_t generation, std::uint32_t bytes,
+                       std::uint32_t limit) {
+  std::atomic<std::uint64_t>& taken = records_[ticket].backlog;
+  std::uint64_t now = taken.load(std::memory_order_relaxed);
+  while (now >> 32 == generation && (now & UINT32_MAX) + bytes <= limit) {
+    if (taken.compare_exchange_weak(now, now + bytes, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void Ports::give_space(Ticket ticket, std::uint32_t generation, std::uint32_t bytes) {
+  std::atomic<std::uint64_t>& taken = records_[ticket].backlog;
+  std::uint64_t now = taken.load(std::memory_order_relaxed);
+  while (now >> 32 == generation) {
+    const std::uint64_t less = std::min<std::uint64_t>(now & UINT32_MAX, bytes);
+    if (taken.compare_exchange_weak(now, now - less, std::memory_order_relaxed)) return;
+  }
+}
+
 bool Ports::holds(Ticket ticket, std::uint16_t session, Space space, const Endpoint& local) const {
   if (ticket == 0 || ticket >= kMaxTickets) return false;
   const std::uint32_t address = records_[ticket].address.load(std::memory_order_relaxed);

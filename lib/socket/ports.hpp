@@ -77,6 +77,15 @@ class Ports {
     return static_cast<std::uint32_t>(before >> 32);
   }
   void leave_backlog(Ticket ticket, std::uint32_t generation);
+  // Of a datagram socket's binding: the bytes of its receive buffer that lanes have taken, all
+  // lanes. False: more than `limit` would be taken, or the binding of that generation is gone.
+  std::uint32_t generation(Ticket ticket) const {
+    const std::uint64_t now = records_[ticket].backlog.load(std::memory_order_relaxed);
+    return static_cast<std::uint32_t>(now >> 32);
+  }
+  bool take_space(Ticket ticket, std::uint32_t generation, std::uint32_t bytes,
+                  std::uint32_t limit);
+  void give_space(Ticket ticket, std::uint32_t generation, std::uint32_t bytes);
 
   static constexpr Ticket kMaxTickets = 65536;
 
@@ -90,7 +99,8 @@ class Ports {
   struct Record {
     std::atomic<std::uint64_t> seen{0};     // valid 1, session 16, space 8, port 16
     std::atomic<std::uint32_t> address{0};  // of the binding, as it stands in packets; 0: any
-    std::atomic<std::uint64_t> backlog{0};  // generation 32, count 32
+    // Generation 32, count 32: of connections that wait, or of bytes of a datagram socket's buffer.
+    std::atomic<std::uint64_t> backlog{0};
   };
   static std::uint64_t seen_of(const BindRequest& request);
   static std::uint32_t key_of(Space space, std::uint16_t port) {

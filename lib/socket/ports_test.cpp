@@ -147,6 +147,25 @@ TEST_F(PortsTest, AConnectionOfAnEarlierBindingLeavesTheNextOnesAcceptQueueAlone
   EXPECT_EQ(ports_.backlog(second.ticket), 0u);
 }
 
+TEST_F(PortsTest, LanesTakeNoMoreThanTheBufferAndOnlyOfTheBindingThatIs) {
+  const auto first = ports_.bind(request(Space::Udp, kAny, 53));
+  const std::uint32_t before = ports_.generation(first.ticket);
+  EXPECT_TRUE(ports_.take_space(first.ticket, before, 600, 1000));
+  EXPECT_FALSE(ports_.take_space(first.ticket, before, 401, 1000));
+  EXPECT_TRUE(ports_.take_space(first.ticket, before, 400, 1000));
+  ports_.give_space(first.ticket, before, 600);
+  EXPECT_TRUE(ports_.take_space(first.ticket, before, 600, 1000));
+  EXPECT_FALSE(ports_.take_space(first.ticket, before, UINT32_MAX, UINT32_MAX)) << "no wrap";
+  ports_.release(first.ticket);
+  const auto second = ports_.bind(request(Space::Udp, kAny, 53));
+  ASSERT_EQ(second.ticket, first.ticket) << "tickets are used again";
+  const std::uint32_t now = ports_.generation(second.ticket);
+  EXPECT_FALSE(ports_.take_space(second.ticket, before, 1, 1000));
+  EXPECT_TRUE(ports_.take_space(second.ticket, now, 1000, 1000));
+  ports_.give_space(second.ticket, before, 1000);
+  EXPECT_FALSE(ports_.take_space(second.ticket, now, 1, 1000));
+}
+
 TEST_F(PortsTest, ADeadProgramsPortsComeBack) {
   auto asked = request(Space::Tcp, kAny, 1000);
   asked.session = 3;
