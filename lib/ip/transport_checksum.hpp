@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/checksum.hpp"
 #include "base/ipv4.hpp"
@@ -20,7 +21,10 @@ inline ChecksumSum transport_sum(packet::PacketRef packet, std::uint16_t length,
   sum.add(destination.network());
   sum.add_host(protocol);
   sum.add_host(length);
-  sum.add(be16::from_raw(packet.checksum_sum(0, length)));
+  if (length <= packet.contiguous()) [[likely]]
+    sum.add(std::span(packet.data(), length));
+  else
+    sum.add(be16::from_raw(packet.checksum_sum(0, length)));
   return sum;
 }
 
