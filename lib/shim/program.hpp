@@ -107,13 +107,16 @@ class Program : public std::enable_shared_from_this<Program> {
 
   // --- Requests. False: the ring is full, nothing was written. A train is written wholly or not.
   bool try_request(unsigned lane, const socket::Message& message) {
-    return try_requests(lane, &message, 1);
+    const std::lock_guard lock(writers_[lane].mutex);
+    // The lanes of one that has ended have forgotten us: nothing is lost.
+    return ended() || session_->requests(lane).push(message);
   }
   bool try_requests(unsigned lane, const socket::Message* messages, std::size_t count);
   // Waits while the ring is full. No file's lock is held.
   void request(unsigned lane, std::span<const socket::Message> messages);
   void request(unsigned lane, const socket::Message& message) {
-    request(lane, std::span(&message, 1));
+    while (!try_request(lane, message)) [[unlikely]]
+      wait_for_ring(lane);
   }
   // From an event: a full ring is tried again by the next pump.
   void post(unsigned lane, const socket::Message& message);

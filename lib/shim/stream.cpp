@@ -30,7 +30,7 @@ Stream::Stream(std::shared_ptr<Program> program)
 }
 
 // Linux: tcp_poll.
-std::uint32_t Stream::mask() const {
+std::uint32_t Stream::rare_mask() const {
   if (state_ == State::Listen) return rare_->accepted.empty() ? 0u : kIn;
   std::uint32_t out = error_ != 0 ? POLLERR : 0u;
   if (state_ == State::SynSent) return deferred_ ? out | kOut : out;
@@ -41,10 +41,6 @@ std::uint32_t Stream::mask() const {
   if ((shutdown_ & kSendShut) != 0 || state_ == State::Close || writable()) out |= kOut;
   if (urgent_ && !urgent_read_) out |= POLLPRI;
   return out;
-}
-
-bool Stream::readable() const {
-  return received_bytes_ >= static_cast<std::size_t>(options_.low_water());
 }
 
 // --- Opening.

@@ -2,6 +2,8 @@
 // A TCP socket in the program's memory.
 #pragma once
 
+#include <poll.h>
+
 #include "shim/fifo.hpp"
 #include "shim/on_demand.hpp"
 #include "shim/socket.hpp"
@@ -66,8 +68,16 @@ class Stream final : public Socket {
   using Lock = std::unique_lock<Mutex>;
 
   // With mutex_ held.
-  std::uint32_t mask() const;
-  bool readable() const;
+  std::uint32_t mask() const {
+    const bool plain = state_ == State::Established && error_ == 0 && shutdown_ == 0 && !end_;
+    if (!plain || urgent_) [[unlikely]]
+      return rare_mask();
+    return (readable() ? POLLIN | POLLRDNORM : 0u) | (writable() ? POLLOUT | POLLWRNORM : 0u);
+  }
+  std::uint32_t rare_mask() const;
+  bool readable() const {
+    return received_bytes_ >= static_cast<std::size_t>(options_.low_water());
+  }
   bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
   bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
   int aim(const sockaddr* address, socklen_t length);
@@ -86,14 +96,17 @@ class Stream final : public Socket {
   void accepted(unsigned lane, const Message& event);
   int wait_until_connected(Lock& lock, time::Instant until, bool may_block);
   ssize_t broken_pipe(int flags);
-  bool push(Lock& lock, Message message);
+  bool push(Lock& lock, const Message& message);
   void starve();
+  bool send_small(const SendCall& call);
   std::size_t fill(Lock& lock, const SendCall& call, std::size_t from);
   void happened(std::uint32_t events) { publish(mask(), events & mask()); }
   std::size_t copy_available(ReceiveCall& call, std::size_t from, std::vector<Message>& requests);
   void consume(std::uint32_t bytes, std::vector<Message>& requests);
   void send_requests(Lock& lock, std::vector<Message>& requests);
   ssize_t receive_urgent(ReceiveCall& call);
+  bool receives_whole(const ReceiveCall& call) const;
+  ssize_t receive_whole(Lock& lock, const ReceiveCall& call);
   void drop_received();
   bool may_leave();
   bool handle_closed(unsigned lane, const Message& event);

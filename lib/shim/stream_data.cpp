@@ -36,7 +36,7 @@ int Stream::wait_until_connected(Lock& lock, time::Instant until, bool may_block
 
 // Gives a message with a buffer to the lane. False: the connection ended while the ring was full;
 // the buffer is still ours.
-bool Stream::push(Lock& lock, Message message) {
+bool Stream::push(Lock& lock, const Message& message) {
   while (!program().try_request(lane_, message)) {
     const unsigned lane = lane_;
     lock.unlock();
@@ -95,10 +95,40 @@ std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
   return sent;
 }
 
+// One piece that one buffer takes, on a connection that may send it: what most calls are. False:
+// nothing was done.
+bool Stream::send_small(const SendCall& call) {
+  constexpr int kPlain = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const bool plain = state_ == State::Established && error_ == 0 && shutdown_ == 0 &&
+                     (call.flags & ~kPlain) == 0 && call.parts.size() == 1;
+  if (!plain || call.bytes == 0 || call.bytes > credit_) return false;
+  const auto buffer = program().take_buffer();
+  if (!buffer) return false;
+  Message message = this->message(RequestKind::Send);
+  message.handle = handle_;
+  message.buffer = {buffer->index, buffer->offset, static_cast<std::uint16_t>(call.bytes)};
+  if (call.bytes <= buffer->length) {
+    std::memcpy(program().address(*buffer), call.parts[0].iov_base, call.bytes);
+    if (program().try_request(lane_, message)) {
+      credit_ -= call.bytes;
+      publish(mask(), 0);
+      return true;
+    }
+  }
+  program().give_back(*buffer);
+  return false;
+}
+
 ssize_t Stream::send(const SendCall& call) {
   if ((call.flags & (MSG_DONTROUTE | MSG_ERRQUEUE)) != 0) return -EOPNOTSUPP;
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   Lock lock(mutex_);
+  if (send_small(call)) [[likely]] {
+    const unsigned lane = lane_;
+    lock.unlock();
+    program().carry_out(lane);
+    return static_cast<ssize_t>(call.bytes);
+  }
   const time::Instant until = deadline(options_->send_timeout);
   std::size_t sent = 0;
   if (deferred_ || (call.flags & MSG_FASTOPEN) != 0) [[unlikely]] {
@@ -257,9 +287,39 @@ ssize_t Stream::receive_urgent(ReceiveCall& call) {
   return call.room > 0 ? 1 : 0;
 }
 
+// Whether all that is there stands in one buffer and fits into the call's one piece: what most
+// calls find.
+bool Stream::receives_whole(const ReceiveCall& call) const {
+  constexpr int kPlain = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return state_ == State::Established && received_.size() == 1 && !urgent_ && handle_ &&
+         (call.flags & ~kPlain) == 0 && call.parts.size() == 1 && received_bytes_ <= call.room &&
+         readable();
+}
+
+// Gives up the lock.
+ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
+  const Segment segment = received_.pop();
+  const std::uint32_t count = segment.left();
+  std::memcpy(call.parts[0].iov_base, program().address(segment.buffer) + segment.used, count);
+  received_bytes_ -= count;
+  read_at_ += count;
+  Message message = this->message(RequestKind::Consumed);
+  message.handle = handle_;
+  message.buffer = segment.buffer;
+  message.value = segment.buffer.length;
+  publish(mask(), 0);
+  const unsigned lane = lane_;
+  lock.unlock();
+  program().request(lane, message);
+  program().carry_out(lane);
+  return count;
+}
+
 ssize_t Stream::receive(ReceiveCall& call) {
   Lock lock(mutex_);
   if (call.name_length != nullptr) *call.name_length = 0;
+  if (receives_whole(call)) [[likely]]
+    return receive_whole(lock, call);
   if ((call.flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
   if (state_ == State::Listen) return -ENOTCONN;
   if ((call.flags & MSG_OOB) != 0) return receive_urgent(call);
