@@ -209,9 +209,7 @@ Result<> Daemon::open_socket() {
       const std::lock_guard lock(host_->control());
       reply = control::execute(*stack_, clock_.now(), words);
     }
-    // A lane that sleeps must see what has changed.
-    for (const auto& runner : runners_)
-      runner->wake();
+    let_lanes_catch_up();
     return reply;
   });
   if (!server) return server.error();

@@ -62,6 +62,8 @@ class Daemon {
 
   // Waits for whatever comes next, so long at most. False: it is time to end.
   bool wait(time::Duration turn);
+  // Until the lanes have carried out what a command asked of them.
+  void let_lanes_catch_up();
   bool lanes_finished() const;
   void slow_work(time::Instant now);
   void watch_lanes(time::Instant now);

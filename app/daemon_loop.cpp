@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "app/daemon.hpp"
 #include "app/notify.hpp"
@@ -46,6 +48,19 @@ void Daemon::settle() {
     const time::Instant now = clock_.now();
     if (now >= next_slow_work_) slow_work(now);
     more = wait(kMeasuring);
+  }
+}
+
+// A client hears of its command when it is done, as the kernel's do: the next one sees it.
+void Daemon::let_lanes_catch_up() {
+  for (const auto& runner : runners_)
+    runner->wake();  // a lane that sleeps must see what has changed
+  const time::Instant end = clock_.now() + kStalled;
+  while (!stack_->neighbours().carried_out() && clock_.now() < end) {
+    if (plan_.lanes.empty())
+      runners_.front()->take_turns(clock_, 1);
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
 }
 

@@ -58,7 +58,7 @@ class System {
 
   // --- Control core: asking the owner. Errors are Linux's ("File exists", "No such file or
   // directory", "Invalid argument", "Cannot find device") and change nothing. The change is made in
-  // the owner's next turn; later requests here already see it.
+  // the owner's next turn; later requests here already see it, `list` when all are carried out.
   Result<> change(const Request& request, Change how);
   Result<> remove(std::uint16_t device, Ipv4Address address);
   Result<> add_proxy(std::uint16_t device, Ipv4Address address);
@@ -75,6 +75,9 @@ class System {
   Result<> announce_address(std::uint16_t device, Ipv4Address address);
   // The address was removed: its probes and announcements stop.
   Result<> forget_address(std::uint16_t device, Ipv4Address address);
+
+  // Whether the owner has come to all that was asked.
+  bool carried_out() const { return mailbox_.applied() == ticket_; }
 
   // What the owner has to tell. False: nothing.
   bool next_event(Event& event) { return events_.pop(event); }

@@ -140,6 +140,28 @@ def descriptors_are_not_inherited(folder):
 
 
 @case
+def what_a_command_about_neighbours_did_is_there_when_it_ends(folder):
+    """The first lane carries it out; the client hears of it then, as with the kernel's commands."""
+    addresses = [f'192.0.2.{number}' for number in range(2, 102)]
+    commands = [line for address in addresses for line in (
+        f'ip neigh add {address} lladdr 02:00:00:00:00:02 dev ring0', f'ip neigh show {address}',
+        f'ip neigh del {address} dev ring0', f'ip neigh show {address}')]
+    (folder / 'batch').write_text('\n'.join(commands) + '\n')
+    (folder / 'up').write_text('ip link set ring0 up\nip addr add 192.0.2.1/24 dev ring0\n')
+    for lanes in ('0', '1'):
+        daemon = running([*RING, '--lanes', lanes, '--startup', 'up'], folder)
+        try:
+            done = subprocess.run([support.LINNET, '--socket', 'control.sock', '-batch', 'batch'], cwd=folder,
+                                  capture_output=True, text=True, timeout=60)
+        finally:
+            assert daemon.end() == 0
+        lines = done.stdout.splitlines()
+        assert done.returncode == 0, done.stderr
+        shown = [line.split()[0] for line in lines if line.split()[-1] == 'PERMANENT']
+        assert shown == addresses and len(lines) == len(addresses), f'lanes={lanes}: {done.stdout}'
+
+
+@case
 def the_service_manager_hears_of_start_watchdog_and_end(folder):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(folder / 'notify'))
