@@ -36,6 +36,31 @@ TEST_F(CallsTest, StreamBytesComeBackInPiecesAndWhole) {
   EXPECT_EQ(errno, EBADF);
 }
 
+// Nobody reads the ring between two calls of the one thread.
+TEST_F(CallsTest, WhatWasReadGoesWithTheAnswer) {
+  const int fd = connected(), other = connected();
+  char byte = 0;
+  const auto exchange = [&](int answer_on, bool ours, unsigned want) {
+    EXPECT_EQ(ln_send(fd, "x", 1, 0), 1);
+    host_.drives = false;
+    host_.ours = ours;
+    program_->pump();
+    EXPECT_EQ(ln_recv(fd, &byte, 1, 0), 1);
+    EXPECT_EQ(ln_send(answer_on, "y", 1, MSG_DONTWAIT), 1);
+    lane_->turn();
+    host_.drives = true;
+    EXPECT_EQ(ln_recv(answer_on, &byte, 1, 0), 1);
+    EXPECT_EQ(byte, 'y');
+    EXPECT_EQ(lane_->exchanges, want);
+  };
+  exchange(fd, true, 1);
+  exchange(fd, true, 2);
+  exchange(other, true, 2);  // of another connection
+  exchange(fd, false, 2);    // the lane may be reading
+  ln_close(fd);
+  ln_close(other);
+}
+
 TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
   lane_->credit = 3000;
   lane_->holds = false;

@@ -27,6 +27,8 @@ class Host {
   virtual bool drive() = 0;
   // After requests were written: `drive` where a call is to show at once what follows from it.
   virtual bool drive_at_once() { return drive(); }
+  // Whether lanes take turns in calls of one thread alone: between two of its calls none runs.
+  virtual bool lanes_are_ours() { return false; }
   // Whether the calling thread may be put to sleep: not the one that moves a clock set by hand.
   virtual bool may_sleep() = 0;
 

@@ -110,6 +110,27 @@ TEST_F(Polling, BlockingCallsTakeTheTurnsThatTheyWaitFor) {
   EXPECT_EQ(room[0], std::byte{7});
 }
 
+TEST_F(Polling, BuffersThatGoBackWithAnAnswerCanBeUsedAgain) {
+  const SocketName here(INADDR_LOOPBACK, 7000);
+  Socket listener = Socket::stream();
+  ASSERT_EQ(listener.bind(here), 0);
+  ASSERT_EQ(listener.listen(8), 0);
+  Socket client = Socket::stream();
+  ASSERT_EQ(client.connect(here), 0);
+  Socket server = listener.accept();
+  ASSERT_TRUE(server);
+  std::array<std::byte, 64> bytes{};
+  ASSERT_EQ(client.send(bytes), 64);
+  const std::uint32_t before = stack_->pool().in_use();
+  for (unsigned i = 0; i < 200; ++i) {
+    ASSERT_EQ(server.receive(bytes), 64);
+    ASSERT_EQ(server.send(bytes), 64);
+    ASSERT_EQ(client.receive(bytes), 64);
+    ASSERT_EQ(client.send(bytes), 64);
+  }
+  EXPECT_LT(stack_->pool().in_use(), before + 50);
+}
+
 TEST_F(Polling, ACallThatSendsTakesNoTurn) {
   const SocketName here(INADDR_LOOPBACK, 7000);
   Socket listener = Socket::stream();

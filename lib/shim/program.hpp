@@ -111,6 +111,25 @@ class Program : public std::enable_shared_from_this<Program> {
     // The lanes of one that has ended have forgotten us: nothing is lost.
     return ended() || session_->requests(lane).push(message);
   }
+  // As `try_request` for a Send. What was read just before, if no lane has heard of it, goes with
+  // it.
+  bool try_send(unsigned lane, const socket::Message& send) {
+    const std::lock_guard lock(writers_[lane].mutex);
+    if (ended()) return true;
+    socket::RingWriter& ring = session_->requests(lane);
+    if (host().lanes_are_ours()) {
+      constexpr auto kConsumed = static_cast<std::uint8_t>(socket::RequestKind::Consumed);
+      socket::Message* const last = ring.unread();
+      if (last != nullptr && last->kind == kConsumed && last->handle == send.handle) {
+        last->kind = static_cast<std::uint8_t>(socket::RequestKind::Exchange);
+        last->flags = send.flags;
+        last->option = last->buffer.index;
+        last->buffer = send.buffer;
+        return true;
+      }
+    }
+    return ring.push(send);
+  }
   bool try_requests(unsigned lane, const socket::Message* messages, std::size_t count);
   // Waits while the ring is full. No file's lock is held.
   void request(unsigned lane, std::span<const socket::Message> messages);

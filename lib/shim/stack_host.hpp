@@ -54,6 +54,7 @@ class PollingHost final : public StackHost {
   time::Instant now() override { return clock_.now(); }
   bool drive() override;
   bool drive_at_once() override;
+  bool lanes_are_ours() override { return true; }
   bool may_sleep() override { return true; }
   // Turns until there is something, the descriptors looked at in between.
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t* mask) override;

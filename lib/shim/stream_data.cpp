@@ -109,7 +109,7 @@ bool Stream::send_small(const SendCall& call) {
   message.buffer = {buffer->index, buffer->offset, static_cast<std::uint16_t>(call.bytes)};
   if (call.bytes <= buffer->length) {
     std::memcpy(program().address(*buffer), call.parts[0].iov_base, call.bytes);
-    if (program().try_request(lane_, message)) {
+    if (program().try_send(lane_, message)) {
       credit_ -= call.bytes;
       publish(mask(), 0);
       return true;

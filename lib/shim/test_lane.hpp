@@ -68,6 +68,7 @@ class EchoLane {
   std::uint64_t unacknowledged = 0;  // bytes of Send while it holds
   std::uint64_t close_flags = 0;
   std::function<void()> on_consumed{};
+  unsigned exchanges = 0;
 
  private:
   void act(socket::Message m) {
@@ -97,6 +98,10 @@ class EchoLane {
         m.option = 0;
         m.value = unacknowledged;
         return tell(EventKind::Answer, m);
+      case RequestKind::Exchange:
+        ++exchanges;
+        buffers_.give_back(session_.number(), {m.option});
+        [[fallthrough]];
       case RequestKind::Send:
         if (holds) unacknowledged += m.buffer.length;
         if (holds) return buffers_.give_back(session_.number(), m.buffer);
@@ -142,6 +147,7 @@ class TestHost final : public Host {
     lane->turn();
     return true;
   }
+  bool lanes_are_ours() override { return ours; }
   bool may_sleep() override { return !drives; }
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t*) override {
     if (now() >= deadline) return Slept::TimedOut;
@@ -163,6 +169,7 @@ class TestHost final : public Host {
 
   EchoLane* lane = nullptr;
   std::atomic<bool> drives{true};
+  bool ours = false;
   std::atomic<std::int64_t> now_ns{1'000'000'000};
 };
 

@@ -188,10 +188,13 @@ void LaneSockets::carry_out(Turn& turn, LaneSession& session, const Message& req
   Socket* const socket = context_.handles.find(request.handle, session);
   const RequestKind kind{request.kind};
   if (kind == RequestKind::Consumed || kind == RequestKind::Return)
-    take_back(session, request, socket);
+    take_back(session, request.buffer.index, socket);
+  else if (kind == RequestKind::Exchange)
+    take_back(session, request.option, socket);
   if (socket == nullptr) return without_socket(turn, session, request);
   if (request.program != 0) socket->program = request.program;
-  if (kind != RequestKind::Send && kind != RequestKind::Consumed) tcp_.settle(turn);
+  if (kind != RequestKind::Send && kind != RequestKind::Consumed && kind != RequestKind::Exchange)
+    tcp_.settle(turn);
   if (kind == RequestKind::Query) return answer_query(turn, *socket, request);
   switch (socket->role) {
     case Role::Connection:
@@ -220,6 +223,7 @@ void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message
       return;
     case RequestKind::Send:
     case RequestKind::SendTo:
+    case RequestKind::Exchange:
       // The socket ended while the program wrote: the buffer comes back.
       context_.system.buffers.free_returned(session.number, request.buffer.index);
       return;
@@ -243,11 +247,11 @@ void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message
 }
 
 // A buffer comes back; a datagram socket's charge goes down by it.
-void LaneSockets::take_back(LaneSession& session, const Message& request, Socket* socket) {
-  if (request.buffer.index == BufferRef::kNone) return;
-  const rte_mbuf* const mbuf = context_.system.pool.at(request.buffer.index);
+void LaneSockets::take_back(LaneSession& session, std::uint32_t buffer, Socket* socket) {
+  if (buffer == BufferRef::kNone) return;
+  const rte_mbuf* const mbuf = context_.system.pool.at(buffer);
   const std::uint32_t size = mbuf != nullptr ? mbuf->buf_len : 0;
-  if (!context_.system.buffers.free_returned(session.number, request.buffer.index)) {
+  if (!context_.system.buffers.free_returned(session.number, buffer)) {
     bad_requests_.add();
     return;
   }
@@ -258,6 +262,9 @@ void LaneSockets::take_back(LaneSession& session, const Message& request, Socket
 void LaneSockets::carry_out(Turn& turn, TcpSocket& socket, const Message& request) {
   switch (RequestKind{request.kind}) {
     case RequestKind::Send:
+      return tcp_.send(turn, socket, request);
+    case RequestKind::Exchange:
+      tcp_.consumed(turn, socket, request.value);
       return tcp_.send(turn, socket, request);
     case RequestKind::Consumed:
       return tcp_.consumed(turn, socket, request.value);

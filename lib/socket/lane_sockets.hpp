@@ -73,7 +73,7 @@ class LaneSockets {
   void carry_out(packet::Turn& turn, Listener& listener, const Message& request);
   void carry_out(packet::Turn& turn, DatagramSocket& socket, const Message& request);
   void without_socket(packet::Turn& turn, LaneSession& session, const Message& request);
-  void take_back(LaneSession& session, const Message& request, Socket* socket);
+  void take_back(LaneSession& session, std::uint32_t buffer, Socket* socket);
   void answer_query(packet::Turn& turn, Socket& socket, const Message& request);
   void go_on(packet::Turn& turn, LaneSession& session);
   unsigned end_session(packet::Turn& turn, LaneSession& session);

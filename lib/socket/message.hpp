@@ -62,6 +62,8 @@ enum class RequestKind : std::uint8_t {
               // IP_PKTINFO), option = ControlData
   Consumed,   // stream: value = bytes that the program has read: the window opens. May carry a
               // buffer to return
+  Exchange,   // Consumed, then Send: value as of the first, option = number of its buffer; buffer
+              // and flags as of the second
   Return,     // a buffer of a Data event goes back; datagram: handle too, its charge ends
   SetOption,  // option and value: socket/options.hpp. To every lane where the socket stands
   Shutdown,   // value = SHUT_RD.. of POSIX

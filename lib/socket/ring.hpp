@@ -49,6 +49,12 @@ class RingWriter {
     shared_->written.store(++written_, std::memory_order_release);
     return true;
   }
+  // The message that was pushed last, as long as it was not read; nullptr: it was. To be changed
+  // only where the reader does not run meanwhile.
+  Message* unread() {
+    const bool read = shared_->read.load(std::memory_order_acquire) == written_;
+    return read ? nullptr : &messages_[(written_ - 1) & (slots_ - 1)];
+  }
 
  private:
   RingShared* shared_ = nullptr;
