@@ -85,7 +85,7 @@ constexpr Verb kNstat[] = {
     {"",
      {},
      "[-asz]",
-     "Counters of TCP and UDP by Linux's names, as they stand; -z with those that are 0.",
+     "Counters of IP, TCP and UDP by Linux's names, as they stand; -z with those that are 0.",
      {},
      Operand::None,
      "nstat -z"},

@@ -14,6 +14,16 @@ struct NstatRequest {
 // Every lane's counters added up, by Linux's names.
 std::vector<std::pair<std::string, std::uint64_t>> counters_of(const Context& context) {
   std::vector<std::pair<std::string, std::uint64_t>> out;
+  for (std::size_t i = 0; i < std::size(ip::kCounterNames); ++i) {
+    std::uint64_t sum = 0;
+    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane) {
+      const stack::LaneState& state = context.stack.lane(lane).state();
+      const auto which = static_cast<ip::Count>(i);
+      sum += state.input.counters().value(which) + state.output.counters().value(which);
+    }
+    out.emplace_back(
+        std::string(ip::kCounterNames[i].group) + std::string(ip::kCounterNames[i].name), sum);
+  }
   for (std::size_t i = 0; i < std::size(udp::kCounterNames); ++i) {
     std::uint64_t sum = 0;
     for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
@@ -33,6 +43,8 @@ std::vector<std::pair<std::string, std::uint64_t>> counters_of(const Context& co
   for (const auto& [reason, drop] : stack::all_drop_reasons()) {
     if (std::string_view(drop.name) == "ip.ReversePath")
       out.emplace_back("TcpExtIPReversePathFilter", context.stack.dropped(reason));
+    if (std::string_view(drop.name) == "ip.BadChecksum")
+      out.emplace_back("IpExtInCsumErrors", context.stack.dropped(reason));
   }
   return out;
 }

@@ -207,6 +207,11 @@ TEST_F(SsTest, CountersHaveLinuxNames) {
   EXPECT_EQ(text.find("TcpExtListenOverflows"), std::string::npos);
   EXPECT_NE(ok("nstat -az").find("TcpExtListenOverflows           0"), std::string::npos);
   EXPECT_NE(ok("nstat -az").find("TcpExtIPReversePathFilter       0"), std::string::npos);
+  // SYN, SYN-ACK and ACK by lo.
+  EXPECT_NE(text.find("IpInReceives                    3"), std::string::npos) << text;
+  EXPECT_NE(text.find("IpOutRequests                   3"), std::string::npos) << text;
+  EXPECT_NE(text.find("IpExtOutOctets                  172"), std::string::npos) << text;
+  EXPECT_NE(text.find("IpExtInOctets                   172"), std::string::npos) << text;
   EXPECT_EQ(json("-j nstat")["linnet"]["TcpActiveOpens"], 1);
 }
 

@@ -114,7 +114,8 @@ std::uint32_t multipath_hash(packet::PacketRef packet, const SipKey& key, std::u
   return i;
 }
 
-void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* const* routes) {
+void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* const* routes,
+                      std::uint32_t octets) {
   const unsigned count = burst.size();
   unsigned kept = 0;
   bool any_rare = false;
@@ -140,7 +141,9 @@ void Forward::forward(Turn& turn, packet::Burst& burst, const route::Route* cons
   // Packets in need of fragmentation are among the rare ones, and hooks can make others.
   any_rare |= !hooks_.empty(hook::Point::Forward);
   hooks_.run(hook::Point::Forward, turn, burst);
-  if (!burst.empty()) output_.post_route(turn, burst, any_rare);
+  if (burst.empty()) return;
+  output_.count(Count::ForwDatagrams, burst.size());
+  output_.post_route(turn, burst, any_rare, octets);
 }
 
 std::uint32_t Forward::way_mtu(const route::Route& route, const route::NextHop& hop) const {

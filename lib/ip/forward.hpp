@@ -30,9 +30,10 @@ class Forward {
         key_(key) {}
 
   // Packets on their way through: data() at the IPv4 header, checked; `routes`: a Unicast route for
-  // each. Next hop, time to live, MTU, options, redirect, hook FORWARD, then the output path; what
-  // may not go on ends here by name. Empties the burst.
-  void forward(packet::Turn& turn, packet::Burst& burst, const route::Route* const* routes);
+  // each, `octets` of all. Next hop, time to live, MTU, options, redirect, hook FORWARD, then the
+  // output path; what may not go on ends here by name. Empties the burst.
+  void forward(packet::Turn& turn, packet::Burst& burst, const route::Route* const* routes,
+               std::uint32_t octets);
 
  private:
   unsigned take_row(const packet::Burst& burst, const route::Route* const* routes,

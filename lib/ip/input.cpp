@@ -25,74 +25,106 @@ union Destinations {
   Ipv4Address slots[Burst::kCapacity];
 };
 
-// Takes link padding off. False: the packet is not as long as it says.
-[[gnu::noinline]] bool trim_padding(PacketRef packet, std::uint32_t total) {
-  if (total < sizeof(Ipv4Header) || total > packet.length()) return false;
-  packet.trim(total);
-  return true;
+bool is_group(Ipv4Address destination) {
+  return destination.is_multicast() || destination.is_limited_broadcast();
 }
+
+// Takes link padding off and tells how much. 0: the packet is not as long as it says.
+[[gnu::noinline]] std::uint32_t trim_padding(PacketRef packet, std::uint32_t total) {
+  const std::uint32_t length = packet.length();
+  if (total < sizeof(Ipv4Header) || total > length) return 0;
+  packet.trim(total);
+  return length - total;
+}
+
+// Octets of packets added up: trimmed in the low half, padding in the high one, so that both take
+// one register.
+using Octets = std::uint64_t;
 
 // The packet that needs no closer look: 20 bytes of header in one piece, checksum right, as long as
 // it says (padding behind it is taken off), and neither address doubtful. The link layer hands up
 // no packet whose first segment is shared.
 [[gnu::always_inline]] inline bool common(const route::Addresses& addresses, PacketRef packet,
-                                          const Ipv4Header* header) {
+                                          const Ipv4Header* header, Octets& octets) {
   if (packet.contiguous() < sizeof(Ipv4Header)) [[unlikely]]
     return false;
   const unsigned facts = octet_facts(header->source) | octet_facts(header->destination);
   if (header->version_ihl != 0x45 || !ipv4_header_good20(header) || facts != 0 ||
       addresses.may_be_ours(header->source)) [[unlikely]]
     return false;
-  const std::uint32_t total = header->total_length.host();
-  return total == packet.length() || trim_padding(packet, total);
+  Octets total = header->total_length.host();
+  asm("" : "+r"(total));  // one register for both, else it is widened twice
+  if (static_cast<std::uint32_t>(total) != packet.length()) {
+    const Octets padding = trim_padding(packet, static_cast<std::uint32_t>(total));
+    if (padding == 0) return false;
+    octets += padding << 32;
+  }
+  octets += total;
+  return true;
 }
 
 }  // namespace
 
-// Notes the destinations of the common packets from `first` on and returns where they end.
-[[gnu::noinline]] unsigned Input::take_common(const Burst& burst, unsigned first,
-                                              Ipv4Address* destinations) const {
+// Notes the destinations of the common packets from `first` on.
+[[gnu::noinline]] Input::Taken Input::take_common(const Burst& burst, unsigned first,
+                                                  Ipv4Address* destinations) const {
   const route::Addresses& addresses = addresses_;
   const unsigned count = burst.size();
   unsigned i = first;
+  Octets octets = 0;
   for (; i < count; ++i) {
     const PacketRef packet = burst[i];
     const std::uint16_t offset = packet.data_offset();
     const auto* const header = packet.header_at<Ipv4Header>(offset);
-    if (!common(addresses, packet, header)) [[unlikely]]
+    packet.meta().network_offset = offset;
+    if (!common(addresses, packet, header, octets)) [[unlikely]]
       break;
     destinations[i] = header->destination;
-    packet.meta().network_offset = offset;
   }
-  return i;
+  const auto trimmed = static_cast<std::uint32_t>(octets);
+  const auto padding = static_cast<std::uint32_t>(octets >> 32);
+  return {i, trimmed + padding, padding};
 }
 
 void Input::input(Turn& turn, Burst& burst) {
   Destinations destinations;
   // Reverse path filtering looks at each packet by itself.
   const bool each = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
-  const unsigned plain = each ? 0 : take_common(burst, 0, destinations.slots);
-  if (plain < burst.size()) [[unlikely]]
-    sort(turn, burst, plain, destinations.slots);
+  const Taken plain = each ? Taken{} : take_common(burst, 0, destinations.slots);
+  counters_.add(Count::InReceives, burst.size());
+  counters_.add(Count::InOctets, plain.octets);
+  std::uint32_t octets = plain.octets - plain.padding;
+  bool groups = false;
+  if (plain.end < burst.size()) [[unlikely]] {
+    groups = sort(turn, burst, plain.end, destinations.slots);
+    octets = static_cast<std::uint32_t>(burst.bytes());
+  }
   if (!hooks_.empty(hook::Point::PreRouting)) [[unlikely]] {
+    groups = true;  // a hook may write any destination
     hooks_.run(hook::Point::PreRouting, turn, burst);
     for (unsigned i = 0; i < burst.size(); ++i)
       destinations.slots[i] = burst[i].header<Ipv4Header>()->destination;
+    octets = static_cast<std::uint32_t>(burst.bytes());
   }
-  if (!burst.empty()) route(turn, burst, destinations.slots);
+  if (!burst.empty()) route(turn, burst, destinations.slots, octets, groups);
 }
 
 // From the first packet on that is not common, or where each is looked at: good ones close up.
-void Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinations) {
+// True: some are for a group or all of a link.
+bool Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinations) {
   const bool reverse_path = settings_.rp_filter.load(std::memory_order_relaxed) != 0;
   const unsigned count = burst.size();
   unsigned kept = first;
+  bool groups = false;
   const auto keep = [&](Packet&& packet) {
     destinations[kept] = packet.header<Ipv4Header>()->destination;
+    groups |= is_group(destinations[kept]);
     burst.keep(std::move(packet), kept++);
   };
+  for (unsigned i = first; i < count; ++i)
+    counters_.add(Count::InOctets, burst[i].length());
   for (unsigned i = first; i < count; ++i) {
-    for (const unsigned end = take_common(burst, i, destinations); i < end; ++i) {
+    for (const unsigned end = take_common(burst, i, destinations).end; i < end; ++i) {
       Packet packet = burst.take(i);
       if (!reverse_path || check_reverse_path(turn, packet)) keep(std::move(packet));
     }
@@ -101,10 +133,15 @@ void Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinat
     if (check(turn, packet)) keep(std::move(packet));
   }
   burst.set_size(kept);
+  return groups;
 }
 
-// Decides for each packet whether it is for us, to be forwarded, or refused.
-void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
+// Decides for each packet whether it is for us, to be forwarded, or refused. `octets` of all;
+// `groups`: some may be
+// for a group or all of a link, which are never forwarded, whatever a default route says (RFC 1812
+// section 5.3.5.1).
+void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations, std::uint32_t octets,
+                  bool groups) {
   const route::Route* routes[Burst::kCapacity];
   const route::Looked looked = tables_.lookup(destinations, burst.size(), routes);
   if (looked == route::Looked::NeedKeys) [[unlikely]]
@@ -113,13 +150,13 @@ void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
   const auto passes = [&](const route::Route* route) {
     return forwarding && route != nullptr && route->type == route::Type::Unicast;
   };
-  if (looked == route::Looked::Same && passes(routes[0])) [[likely]]
-    return forward_.forward(turn, burst, routes);
+  if (looked == route::Looked::Same && !groups && passes(routes[0])) [[likely]]
+    return forward_.forward(turn, burst, routes, octets);
   Burst local;
   const unsigned count = burst.size();
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
-    if (passes(routes[i])) {
+    if (passes(routes[i]) && !(groups && is_group(destinations[i]))) {
       routes[kept] = routes[i];
       burst.keep(i, kept++);
     } else {
@@ -127,7 +164,8 @@ void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations) {
     }
   }
   burst.set_size(kept);
-  if (kept > 0) forward_.forward(turn, burst, routes);
+  if (kept < count) octets = static_cast<std::uint32_t>(burst.bytes());
+  if (kept > 0) forward_.forward(turn, burst, routes, octets);
   if (!local.empty()) local_.deliver(turn, local);
 }
 
@@ -137,6 +175,7 @@ bool Input::check(Turn& turn, Packet& packet) {
   const Ipv4Header& header = *packet.header<Ipv4Header>();
   const std::uint32_t total = header.total_length.host();
   if (total < header.header_length() || total > packet.length()) {
+    if (total > packet.length()) counters_.add(Count::InTruncatedPkts);
     turn.drop(std::move(packet), Drop::BadTotalLength);
     return false;
   }
@@ -240,15 +279,22 @@ void Input::look_up(const Burst& burst, const route::Route** routes) const {
 // Everything but a unicast packet to be forwarded.
 void Input::decide(Turn& turn, Packet&& packet, const route::Route* route, Burst& local) {
   const Ipv4Header& header = *packet.header<Ipv4Header>();
-  if (header.destination.is_limited_broadcast()) return local.push(std::move(packet));
+  const auto hear = [&](Count packets, Count octets) {
+    counters_.add(packets);
+    counters_.add(octets, packet.length());
+    local.push(std::move(packet));
+  };
+  if (header.destination.is_limited_broadcast())
+    return hear(Count::InBcastPkts, Count::InBcastOctets);
   if (header.destination.is_multicast()) {
     // All-systems is the one group every host is in (RFC 1112 section 4); others are joined by
     // IGMP.
-    if (header.destination == Ipv4Address(224, 0, 0, 1)) return local.push(std::move(packet));
+    if (header.destination == Ipv4Address(224, 0, 0, 1))
+      return hear(Count::InMcastPkts, Count::InMcastOctets);
     return turn.drop(std::move(packet), Drop::MulticastNotMember);
   }
   if (route != nullptr && route->type == route::Type::Broadcast)
-    return local.push(std::move(packet));
+    return hear(Count::InBcastPkts, Count::InBcastOctets);
   if (packet.meta().cast != LinkCast::Host) {
     return turn.drop(std::move(packet), Drop::UnicastInBroadcast);
   }
@@ -271,6 +317,7 @@ void Input::refuse_unroutable(Turn& turn, Packet&& packet, const route::Route* r
   using wire::IcmpType;
   namespace code = wire::unreachable;
   if (route == nullptr) {
+    counters_.add(Count::InNoRoutes);
     return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
                         packet::reason_of(Drop::NoRoute));
   }
@@ -284,6 +331,7 @@ void Input::refuse_unroutable(Turn& turn, Packet&& packet, const route::Route* r
       return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kHost},
                           packet::reason_of(Drop::RouteUnreachable));
     default:
+      counters_.add(Count::InNoRoutes);
       return icmp_.refuse(turn, std::move(packet), {IcmpType::Unreachable, code::kNet},
                           packet::reason_of(Drop::NoRoute));
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "hook/hook.hpp"
+#include "ip/counters.hpp"
 #include "ip/drops.hpp"
 #include "ip/forward.hpp"
 #include "ip/icmp.hpp"
@@ -33,15 +34,24 @@ class Input {
   // then Local or Forward. Empties the burst.
   void input(packet::Turn& turn, packet::Burst& burst);
 
+  const Counters& counters() const { return counters_; }
+
  private:
-  unsigned take_common(const packet::Burst& burst, unsigned first, Ipv4Address* destinations) const;
-  void sort(packet::Turn& turn, packet::Burst& burst, unsigned first, Ipv4Address* destinations);
+  // Where the common packets end; their octets as they came, and how many of them were padding.
+  struct Taken {
+    unsigned end = 0;
+    std::uint32_t octets = 0;
+    std::uint32_t padding = 0;
+  };
+  Taken take_common(const packet::Burst& burst, unsigned first, Ipv4Address* destinations) const;
+  bool sort(packet::Turn& turn, packet::Burst& burst, unsigned first, Ipv4Address* destinations);
   bool check(packet::Turn& turn, packet::Packet& packet);
   bool check_header(packet::Turn& turn, packet::Packet& packet);
   bool check_addresses(packet::Turn& turn, packet::Packet& packet);
   bool check_options(packet::Turn& turn, packet::Packet& packet);
   bool check_reverse_path(packet::Turn& turn, packet::Packet& packet);
-  void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations);
+  void route(packet::Turn& turn, packet::Burst& burst, const Ipv4Address* destinations,
+             std::uint32_t octets, bool groups);
   void look_up(const packet::Burst& burst, const route::Route** routes) const;
   void decide(packet::Turn& turn, packet::Packet&& packet, const route::Route* route,
               packet::Burst& local);
@@ -54,6 +64,7 @@ class Input {
   Forward& forward_;
   Icmp& icmp_;
   const Settings& settings_;
+  Counters counters_;
 };
 
 }  // namespace linnet::ip

@@ -233,34 +233,57 @@ SendResult Output::pass_on(Turn& turn, Packet&& packet, const OutputRoute& way) 
 }
 
 void Output::pass_on(Turn& turn, Burst& burst, const OutputRoute& way) {
+  bool any_long = way.next_hop.is_multicast() || way.next_hop.is_limited_broadcast();
+  std::uint32_t octets = 0;
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    const std::uint32_t length = burst[i].length();
+    any_long |= length > way.mtu;
+    octets += length;
+  }
+  counters_.add(Count::OutRequests, burst.size());
   // A hook may make packets longer.
-  bool any_long = !hooks_.empty(hook::Point::Output);
-  for (unsigned i = 0; i < burst.size(); ++i)
-    any_long |= burst[i].length() > way.mtu;
+  any_long |= !hooks_.empty(hook::Point::Output);
   hooks_.run(hook::Point::Output, turn, burst);
-  if (!burst.empty()) post_route(turn, burst, any_long);
+  if (!burst.empty()) post_route(turn, burst, any_long, octets);
 }
 
-void Output::post_route(Turn& turn, Burst& burst, bool any_long) {
+void Output::post_route(Turn& turn, Burst& burst, bool any_long, std::uint32_t octets) {
   // A hook may make packets longer.
   any_long |= !hooks_.empty(hook::Point::PostRouting);
   hooks_.run(hook::Point::PostRouting, turn, burst);
   if (any_long) [[unlikely]]
     return fragment_long(turn, burst);
-  if (!burst.empty()) neighbours_(turn, burst);
+  if (burst.empty()) return;
+  counters_.add(Count::OutTransmits, burst.size());
+  counters_.add(Count::OutOctets, octets);
+  neighbours_(turn, burst);
+}
+
+// Linux ip_finish_output2, where more than the common case is to be counted.
+void Output::finish(Turn& turn, Burst& burst) {
+  counters_.add(Count::OutTransmits, burst.size());
+  counters_.add(Count::OutOctets, burst.bytes());
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    const Ipv4Address to = burst[i].meta().next_hop;
+    if (!to.is_multicast() && !to.is_limited_broadcast()) continue;
+    counters_.add(to.is_multicast() ? Count::OutMcastPkts : Count::OutBcastPkts);
+    counters_.add(to.is_multicast() ? Count::OutMcastOctets : Count::OutBcastOctets,
+                  burst[i].length());
+  }
+  neighbours_(turn, burst);
 }
 
 // Some packet of the burst is longer than its way's MTU; the order of the others is kept.
 void Output::fragment_long(Turn& turn, Burst& burst) {
   Burst fitting;
   const auto flush = [&] {
-    if (!fitting.empty()) neighbours_(turn, fitting);
+    if (!fitting.empty()) finish(turn, fitting);
   };
   burst.drain([&](Packet&& packet) {
     const std::uint32_t mtu = packet.meta().path_mtu;
     if (packet.length() <= mtu) return fitting.push(std::move(packet));
     flush();
-    fragment(turn, std::move(packet), mtu, neighbours_);
+    fragment(turn, std::move(packet), mtu, packet::Stage::of<&Output::finish>(*this));
   });
   flush();
 }

@@ -10,6 +10,7 @@
 #include "base/siphash.hpp"
 #include "device/device.hpp"
 #include "hook/hook.hpp"
+#include "ip/counters.hpp"
 #include "ip/drops.hpp"
 #include "ip/settings.hpp"
 #include "packet/turn.hpp"
@@ -79,10 +80,14 @@ class Output {
 
   // Forwarded packets: data() at the IPv4 header, Meta has the route decision, MTU was checked
   // against DF. POSTROUTING, fragmentation, neighbour. `any_long`: some packet may be longer than
-  // its path_mtu. Empties the burst.
-  void post_route(packet::Turn& turn, packet::Burst& burst, bool any_long);
+  // its path_mtu, or counted as going to a group; else `octets` are those of the burst. Empties it.
+  void post_route(packet::Turn& turn, packet::Burst& burst, bool any_long, std::uint32_t octets);
+
+  void count(Count what, std::uint64_t n) { counters_.add(what, n); }
+  const Counters& counters() const { return counters_; }
 
  private:
+  void finish(packet::Turn& turn, packet::Burst& burst);
   void fragment_long(packet::Turn& turn, packet::Burst& burst);
   SendResult put_header(packet::Turn& turn, packet::Packet& packet, const SendRequest& request,
                         const OutputRoute& way);
@@ -105,6 +110,7 @@ class Output {
   const Settings& settings_;
   SipKey key_;
   packet::Stage neighbours_{};
+  Counters counters_;
   // Counters for the ID field, one for a set of address pairs chosen by the key.
   static constexpr unsigned kIdSlots = 2048;
   std::uint16_t ids_[kIdSlots] = {};
