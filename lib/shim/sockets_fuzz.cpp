@@ -98,6 +98,7 @@ class World {
     for (const int fd : fds_)
       ln_close(fd);
     fds_.clear();
+    stack_->stack().sockets().tcp_settings.tcp_fastopen = 0;
     // An hour is more than any orphan, TIME-WAIT or half-open entry may take.
     for (unsigned i = 0; i < 360; ++i) {
       ln_embed_advance(stack_, 10'000'000'000);
@@ -301,7 +302,7 @@ class World {
       case 8:
         return close(input);
       case 9:
-        return set_option(input);
+        return set_option(input, what);
       case 10:
         return get_option(input);
       case 11:
@@ -325,8 +326,8 @@ class World {
     const int socket = fd(input);
     const std::uint8_t how = input.byte();
     const std::size_t count = (how & 1) != 0 ? input.word() : how;
-    const int flags =
-        MSG_NOSIGNAL | ((how & 2) != 0 ? MSG_MORE : 0) | ((how & 12) == 12 ? MSG_OOB : 0);
+    const int flags = MSG_NOSIGNAL | ((how & 2) != 0 ? MSG_MORE : 0) |
+                      ((how & 12) == 12 ? MSG_OOB : 0) | ((how & 48) == 48 ? MSG_FASTOPEN : 0);
     if ((how & 16) == 0) {
       ln_send(socket, kText.data(), count, flags);
       return;
@@ -363,20 +364,42 @@ class World {
     fds_.erase(fds_.begin() + static_cast<std::ptrdiff_t>(which));
   }
 
-  void set_option(Input& input) {
-    static constexpr std::pair<int, int> kOptions[] = {
-        {SOL_SOCKET, SO_RCVBUF},     {SOL_SOCKET, SO_SNDBUF},
-        {SOL_SOCKET, SO_LINGER},     {SOL_SOCKET, SO_KEEPALIVE},
-        {SOL_SOCKET, SO_OOBINLINE},  {SOL_SOCKET, SO_REUSEADDR},
-        {SOL_SOCKET, SO_REUSEPORT},  {SOL_SOCKET, SO_BROADCAST},
-        {SOL_SOCKET, SO_RCVLOWAT},   {IPPROTO_TCP, TCP_NODELAY},
-        {IPPROTO_TCP, TCP_CORK},     {IPPROTO_TCP, TCP_MAXSEG},
-        {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
-        {IPPROTO_TCP, TCP_LINGER2},  {IPPROTO_TCP, TCP_WINDOW_CLAMP},
-        {IPPROTO_TCP, TCP_QUICKACK}, {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
-        {IPPROTO_IP, IP_RECVERR},    {IPPROTO_IP, IP_TTL},
-        {IPPROTO_IP, IP_TOS},        {IPPROTO_IP, IP_MTU_DISCOVER},
-        {IPPROTO_IP, IP_PKTINFO},    {SOL_SOCKET, SO_MAX_PACING_RATE}};
+  // As the control core may at any time; the bits that let data in without a cookie among them.
+  void set_fast_open(Input& input) {
+    const std::uint32_t bits = input.byte();
+    stack_->stack().sockets().tcp_settings.tcp_fastopen = (bits & 15) | (bits >> 4) << 8;
+  }
+
+  void set_option(Input& input, std::uint8_t what) {
+    static constexpr std::pair<int, int> kOptions[] = {{SOL_SOCKET, SO_RCVBUF},
+                                                       {SOL_SOCKET, SO_SNDBUF},
+                                                       {SOL_SOCKET, SO_LINGER},
+                                                       {SOL_SOCKET, SO_KEEPALIVE},
+                                                       {SOL_SOCKET, SO_OOBINLINE},
+                                                       {SOL_SOCKET, SO_REUSEADDR},
+                                                       {SOL_SOCKET, SO_REUSEPORT},
+                                                       {SOL_SOCKET, SO_BROADCAST},
+                                                       {SOL_SOCKET, SO_RCVLOWAT},
+                                                       {IPPROTO_TCP, TCP_NODELAY},
+                                                       {IPPROTO_TCP, TCP_CORK},
+                                                       {IPPROTO_TCP, TCP_MAXSEG},
+                                                       {IPPROTO_TCP, TCP_KEEPIDLE},
+                                                       {IPPROTO_TCP, TCP_USER_TIMEOUT},
+                                                       {IPPROTO_TCP, TCP_LINGER2},
+                                                       {IPPROTO_TCP, TCP_WINDOW_CLAMP},
+                                                       {IPPROTO_TCP, TCP_QUICKACK},
+                                                       {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+                                                       {IPPROTO_IP, IP_RECVERR},
+                                                       {IPPROTO_IP, IP_TTL},
+                                                       {IPPROTO_IP, IP_TOS},
+                                                       {IPPROTO_IP, IP_MTU_DISCOVER},
+                                                       {IPPROTO_IP, IP_PKTINFO},
+                                                       {SOL_SOCKET, SO_MAX_PACING_RATE},
+                                                       {IPPROTO_TCP, TCP_FASTOPEN},
+                                                       {IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+                                                       {IPPROTO_TCP, TCP_FASTOPEN_KEY},
+                                                       {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE}};
+    if (what >= 219) return set_fast_open(input);
     const int socket = fd(input);
     const std::uint8_t which = input.byte();
     Bytes value = input.bytes(input.byte() % 17);

@@ -2,7 +2,9 @@
 // One connection in any of its states: segments whose numbers follow what it sent and acknowledged,
 // options as bytes (SACK blocks among them placed in what is in flight), calls, time. Each byte of
 // either stream says where it stands, so what comes out wrong is seen.
-//   Input: a byte for how it opens, then records of 8 bytes and what those ask for.
+// Opened by a Fast Open SYN, ours or the peer's, too.
+//   Input: a byte for how it opens, for Fast Open what the SYN has, then records of 8 bytes and
+//   what those ask for.
 #include <array>
 #include <cstring>
 #include <memory>
@@ -82,10 +84,17 @@ class Wire final : public tcp::Host {
   }
   void notify(packet::Turn&, tcp::Connection&) override {}
   void confirm(packet::Turn&, tcp::Connection&) override {}
+  void fast_open(packet::Turn&, tcp::Connection&, const tcp::FastOpenNews& news) override {
+    if (news.kind != tcp::FastOpenNews::Kind::Answer) return;
+    LINNET_CHECK_OP(++answers, ==, 1u);
+    LINNET_CHECK(!news.cookie || asked);
+  }
 
   Seq sent{kLocal}, acknowledged{kPeer - 1};
   std::uint32_t stamp = 0;
   unsigned refuse = 0;
+  unsigned answers = 0;  // that told of Fast Open
+  bool asked = false;    // our SYN had its option
 };
 
 class Session {
@@ -100,7 +109,7 @@ class Session {
     connection_ = std::make_unique<tcp::Connection>(engine_, options_);
     packet::Turn turn = lane_.turn();
     if ((how & 32) != 0) {
-      connection_->connect(turn, Seq(kLocal) - 1, 0, 1500);
+      open_by_syn(turn, how >> 6);
     } else {
       tcp::Handshake agreed;
       agreed.local_initial = Seq(kLocal) - 1;
@@ -152,6 +161,41 @@ class Session {
   }
 
  private:
+  // `way` 0: a regular SYN, 1: one that asks for a cookie, 2: ours with data, 3: the peer's with
+  // data.
+  void open_by_syn(packet::Turn& turn, int way) {
+    const Seq initial = Seq(kLocal) - 1;
+    if (way == 0) return connection_->connect(turn, initial, 0, 1500);
+    tcp::FastOpenAttempt attempt;
+    const std::uint8_t how = way == 1 ? std::uint8_t{1} : input_.byte();
+    if ((how & 1) != 0) attempt.option = tcp::FastOpenCookie{};
+    wire_.asked = way != 3 && attempt.option.has_value();
+    if (way == 1) {
+      connection_->connect(turn, initial, 0, 1500, attempt, {});
+      return;
+    }
+    if ((how & 1) != 0) attempt.option->length = (how & 2) != 0 ? 8 : 0;
+    attempt.carries_data = (how & 4) == 0;
+    attempt.peer_mss = (how & 8) != 0 ? input_.word() : std::uint16_t{0};
+    const std::uint32_t count = input_.word() % 1461u;
+    if (way == 3) return open_by_peer(turn, attempt, how, count);
+    packet::Packet data = (how & 16) == 0 ? packet_of(turn, count + 1) : packet::Packet();
+    written_ = connection_->connect(turn, initial, 0, 1500, attempt, std::move(data));
+    LINNET_CHECK_OP(written_, <=, count + 1);
+  }
+
+  void open_by_peer(packet::Turn& turn, const tcp::FastOpenAttempt& answer, std::uint8_t how,
+                    std::uint32_t count) {
+    tcp::Segment syn;
+    syn.flags = tcp::flag::kSyn | ((how & 32) != 0 ? tcp::flag::kEce | tcp::flag::kCwr : 0);
+    syn.seq = Seq(kPeer) - 1;
+    syn.window = (how & 64) != 0 ? input_.word() : 65535;
+    options_of(static_cast<std::uint8_t>((how & 128) != 0 ? 16 : 0), syn);
+    give_payload(syn, count);
+    connection_->open_passive(turn, std::move(syn), Seq(kLocal) - 1, 0, 1500,
+                              answer.option ? &*answer.option : nullptr);
+  }
+
   // A number near one that matters.
   Seq near(Seq base, unsigned choice, std::uint16_t by) const {
     switch (choice & 7) {
@@ -180,7 +224,9 @@ class Session {
     in.flags = chosen < 192 ? kFlags[chosen % std::size(kFlags)] : input_.byte();
     in.seq = near(wire_.acknowledged, numbers, by_seq);
     // Where the peer's stream begins is for the checks to know.
-    if (connection_->state() == State::SynSent && in.has(tcp::flag::kSyn)) in.seq = Seq(kPeer) - 1;
+    const bool opening =
+        connection_->state() == State::SynSent || connection_->state() == State::SynReceived;
+    if (opening && in.has(tcp::flag::kSyn)) in.seq = Seq(kPeer) - 1;
     // Of what was sent, a part that the record names; or beyond.
     const Seq una = una_;
     Seq ack = (numbers >> 3 & 7) < 4 ? wire_.sent : near(una, numbers >> 3, by_ack);
@@ -190,17 +236,21 @@ class Session {
     in.urgent = (what & 2) != 0 ? input_.word() : std::uint16_t{0};
     in.ecn = tcp::Ecn{static_cast<std::uint8_t>(numbers >> 6)};
     options_of(what, in);
+    give_payload(in, (what & 4) != 0 ? input_.word() % 1461u : 0);
+    packet::Turn turn = lane_.turn();
+    connection_->input(turn, std::move(in), (what & 8) != 0);
+    if ((what & 8) != 0) connection_->output(turn);
+  }
+
+  // Of the peer's stream, as the number says.
+  void give_payload(tcp::Segment& in, std::uint32_t count) {
     std::array<std::uint8_t, 1460> bytes;
-    const std::uint32_t count = (what & 4) != 0 ? input_.word() % (bytes.size() + 1) : 0;
     const std::uint32_t first =
         in.seq.value() - kPeer + ((in.flags & tcp::flag::kSyn) != 0 ? 1 : 0);
     for (std::uint32_t i = 0; i < count; ++i)
       bytes[i] = byte_at(first + i);
     in.payload = lane_.receive({bytes.data(), count});
     in.payload_length = count;
-    packet::Turn turn = lane_.turn();
-    connection_->input(turn, std::move(in), (what & 8) != 0);
-    if ((what & 8) != 0) connection_->output(turn);
   }
 
   void options_of(std::uint8_t what, tcp::Segment& in) {
@@ -275,13 +325,20 @@ class Session {
     if (state == State::Closed || connection_->send_space() < 4096) return;
     const std::uint8_t how = input_.byte();
     const std::uint32_t count = 1 + how * 5u;
-    packet::Packet data = turn.generate(packet::Pool::Priority::Data);
+    packet::Packet data = packet_of(turn, count);
     if (!data) return;
+    written_ += count;
+    connection_->append(turn, std::move(data), how % 16 == 0, how % 4 == 0);
+  }
+
+  // The next bytes of our stream.
+  packet::Packet packet_of(packet::Turn& turn, std::uint32_t count) {
+    packet::Packet data = turn.generate(packet::Pool::Priority::Data);
+    if (!data) return data;
     std::byte* const room = data.put(count);
     for (std::uint32_t i = 0; i < count; ++i)
       room[i] = std::byte{byte_at(written_ + i)};
-    written_ += count;
-    connection_->append(turn, std::move(data), how % 16 == 0, how % 4 == 0);
+    return data;
   }
 
   // Takes what is in order and looks at it.
