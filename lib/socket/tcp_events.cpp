@@ -222,6 +222,14 @@ bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
     if (!socket.untold) {
       Packet data = socket.connection->take_received(turn);
       if (!data) break;
+      if (data.mbuf()->nb_segs == 1 && context_.programs.has_room(session, 1)) [[likely]] {
+        turn.ledger.delivered.add();
+        socket.given += data.length();
+        Message event = Context::event(EventKind::Data, socket);
+        event.buffer = context_.system.buffers.hand_out(session.number, data.release());
+        context_.programs.tell(session, event);
+        continue;
+      }
       socket.untold = std::move(data);
       turn.ledger.held.add();
     }
