@@ -286,7 +286,7 @@ constexpr const char* kBad[] = {
     "ip neigh flush {}",
     "ip neigh flush dev {nosuch}",
     "ip neigh flush all {foo}",
-    "ip neigh {get} 10.0.0.77 dev tap0",
+    "ip neigh {gte} 10.0.0.77 dev tap0",
     // sysctl
     "sysctl {}",
     "sysctl {foo}",

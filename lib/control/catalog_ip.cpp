@@ -248,6 +248,13 @@ constexpr Verb kNeigh[] = {
      "Lists the neighbours that fit, but for those of state NOARP unless it is named; with -s when "
      "they were used, confirmed and updated, in seconds.",
      kNeighShow, Prefix, "ip -s neigh show dev tap0"},
+    {"get",
+     {},
+     "[to] ADDRESS dev DEVICE | proxy ADDRESS dev DEVICE",
+     "Tells one neighbour, whatever its state.",
+     kNeighDelete,
+     Address,
+     "ip neigh get 192.0.2.7 dev tap0"},
     {"flush",
      {},
      "[[to] PREFIX] [dev DEVICE] [nud STATE] [proxy] | all",

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/grammar.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
 namespace linnet::control {
 namespace {
+
+// 10/8 is 10.0.0.0/8 (iproute2: get_addr_ipv4).
+std::string with_all_octets(const std::string& prefix) {
+  const std::size_t slash = prefix.find('/');
+  const auto dots = std::count(prefix.begin(), prefix.end(), '.');
+  if (slash == std::string::npos || slash == 0 || dots > 2) return prefix;
+  std::string out = prefix;
+  for (auto missing = 3 - dots; missing > 0; --missing)
+    out.insert(slash, ".0");
+  return out;
+}
 
 template <typename Number>
 struct Named {
@@ -119,14 +131,15 @@ Result<Ipv4Prefix> Cursor::prefix() {
     next();
     return Ipv4Prefix{};
   }
+  const std::string text = done() ? std::string() : with_all_octets(word());
   if (!done()) {
-    const auto loose = Ipv4Interface::parse(word());
+    const auto loose = Ipv4Interface::parse(text);
     if (loose && loose->prefix().address() != loose->address) {
       return wrong("the prefix has bits behind its length",
                    "something like " + loose->prefix().text());
     }
   }
-  const auto parsed = done() ? std::nullopt : Ipv4Prefix::parse(word());
+  const auto parsed = Ipv4Prefix::parse(text);
   if (!parsed) return wrong("not a prefix", describe(Operand::Prefix));
   next();
   return *parsed;

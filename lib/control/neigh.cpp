@@ -246,12 +246,32 @@ Result<Action> parse_neigh_delete(Cursor& cursor, const Verb& verb, const Format
   }};
 }
 
+// Linux: neigh_get.
+Result<Action> parse_neigh_get(Cursor& cursor, const Verb& verb, const Format& format) {
+  const auto wanted = parse_change_words(cursor, verb);
+  if (!wanted) return wanted.error();
+  NeighFilter filter;
+  filter.device = wanted->device;
+  filter.any_state = true;
+  filter.proxy = wanted->proxy;
+  filter.within = Ipv4Prefix(*wanted->address, 32);
+  return Action{[filter, format](const Context& context) -> Result<std::string> {
+    bool found = false;
+    context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
+      found = found || filter.matches(context, info);
+    });
+    if (!found) return Error{"No such file or directory", filter.within->address().text()};
+    return show_neighbours(context, filter, format);
+  }};
+}
+
 constexpr Command kNeighCommands[] = {
     {"ip neighbour", "add", parse_neigh_change<System::Change::Add>},
     {"ip neighbour", "change", parse_neigh_change<System::Change::Change>},
     {"ip neighbour", "replace", parse_neigh_change<System::Change::Replace>},
     {"ip neighbour", "delete", parse_neigh_delete},
     {"ip neighbour", "show", parse_neigh_show},
+    {"ip neighbour", "get", parse_neigh_get},
     {"ip neighbour", "flush", parse_neigh_flush},
 };
 

@@ -52,6 +52,19 @@ TEST_F(NeighbourTest, AddChangeReplaceDelete) {
   EXPECT_EQ(ok("ip neigh show proxy"), "");
 }
 
+TEST_F(NeighbourTest, GetTellsOneWhateverItsState) {
+  ok("ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev tap0 nud noarp");
+  EXPECT_EQ(ok("ip neigh get 10.0.0.7 dev tap0"),
+            "10.0.0.7 dev tap0 lladdr 02:00:00:00:00:07 NOARP \n");
+  EXPECT_EQ(json("ip -j neigh get to 10.0.0.7 dev tap0")[0]["dst"], "10.0.0.7");
+  ok("ip neigh add proxy 10.0.0.88 dev tap0");
+  EXPECT_EQ(ok("ip neigh get proxy 10.0.0.88 dev tap0"), "10.0.0.88 dev tap0 proxy \n");
+  for (const char* missing : {"ip neigh get 10.0.0.88 dev tap0", "ip neigh get 10.0.0.99 dev tap0",
+                              "ip neigh get proxy 10.0.0.7 dev tap0"}) {
+    EXPECT_EQ(refused(missing, kExitRefused).substr(0, 32), "Error: No such file or directory");
+  }
+}
+
 TEST_F(NeighbourTest, FlushLeavesWhatIsPermanent) {
   ok("ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev tap0");
   ok("ip neigh add 10.0.0.8 lladdr 02:00:00:00:00:08 dev tap0 nud reachable");

@@ -35,6 +35,21 @@ TEST_F(RouteTest, ShowsRoutesAsIproute2Does) {
             "10.0.0.3 dev tap0 weight 2 onlink \n");
 }
 
+TEST_F(RouteTest, OctetsBehindAPrefixMayBeLeftOut) {
+  ok("ip route add 172.16/12 via 10.0.0.2");
+  EXPECT_EQ(ok("ip route show exact 172.16.0.0/12"), "172.16.0.0/12 via 10.0.0.2 dev tap0 \n");
+  ok("ip route add blackhole 192.168.7/24");
+  ok("ip route del 192.168.7.0/24");
+  ok("ip route add prohibit 11/8");
+  EXPECT_EQ(ok("ip route show 11/8"), "prohibit 11.0.0.0/8 \n");
+  for (const char* wrong : {"ip route add 11 via 10.0.0.2", "ip route add 11./8 via 10.0.0.2",
+                            "ip route add /8 via 10.0.0.2", "ip route add 1.2.3.4.5/8 dev tap0",
+                            "ip route add 172.16/8 via 10.0.0.2"}) {
+    const std::string answer = refused(wrong, kExitUsage);
+    EXPECT_NE(answer.find("(word 4)"), std::string::npos) << answer;
+  }
+}
+
 TEST_F(RouteTest, JsonHasIproute2sNames) {
   ok("ip route add default via 10.0.0.254");
   ok("ip route add blackhole 10.9.0.0/16 metric 7");
