@@ -360,6 +360,7 @@ class Session {
     }
     packet::Turn turn = lane_.turn();
     connection_->consumed(turn, std::exchange(unused_, 0u));
+    LINNET_CHECK_OP(connection_->unread_bytes(), ==, 0u);
   }
 
   void pass(time::Duration span) {
