@@ -156,6 +156,7 @@ Result<> Daemon::add_ports() {
     options.lanes = stack_->lanes();
     options.queues = wanted.queues;
     options.mtu = wanted.mtu;
+    options.tso = wanted.tso;
     options.lowest = wanted.lowest;
     options.spread_seed = spread_seed_;
     if (!wanted.replay.empty()) {

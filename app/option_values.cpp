@@ -159,8 +159,9 @@ constexpr OptionRow kRows[] = {
      read_path<&Options::config>},
     {"port", "\"name=N devargs=D ...\"", Place::Anywhere, true,
      "a port: name=NAME devargs=DPDK-DEVICE[,ARGUMENT...] and, if wanted, queues=1..16 (one a "
-     "lane), mtu=68..65535 (1500), lowest=on|off (off; on uses nothing optional of the driver). "
-     "Give it once for each port",
+     "lane), mtu=68..65535 (1500), tso=on|off (on; whether a driver that can cuts large TCP "
+     "segments), lowest=on|off (off; on uses nothing optional of the driver). Give it once for "
+     "each port",
      read_port},
     {"lanes", "N", Place::Anywhere, false,
      "lanes, each on a core of its own; 0: one lane that takes turns on the control core "
@@ -237,11 +238,12 @@ Result<> read_port_word(PortOption& port, const std::string& key, const std::str
     const auto read = key == "mtu" ? number(value, 68, 65535) : number(value, 1, kMostLanes);
     if (!read) return read.error();
     (key == "mtu" ? port.mtu : port.queues) = static_cast<std::uint32_t>(*read);
-  } else if (key == "lowest") {
-    if (value != "on" && value != "off") return Error{"lowest is a switch", value, -1, "on or off"};
-    port.lowest = value == "on";
+  } else if (key == "tso" || key == "lowest") {
+    if (value != "on" && value != "off") return Error{key + " is a switch", value, -1, "on or off"};
+    (key == "tso" ? port.tso : port.lowest) = value == "on";
   } else {
-    return Error{"a port has no such property", key, -1, "name, devargs, queues, mtu or lowest"};
+    return Error{"a port has no such property", key, -1,
+                 "name, devargs, queues, mtu, tso or lowest"};
   }
   return Ok{};
 }

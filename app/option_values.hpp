@@ -24,7 +24,7 @@ struct OptionRow {
 std::span<const OptionRow> option_rows();
 const OptionRow* find_option(std::string_view name);
 
-// Reads "name=wan0 devargs=net_tap0,iface=tap0 queues=1 mtu=1500 lowest=off".
+// Reads "name=wan0 devargs=net_tap0,iface=tap0 queues=1 mtu=1500 tso=on lowest=off".
 Result<PortOption> parse_port(const std::string& text);
 
 // What one value alone cannot tell: names given twice, cores against lanes, captures against ports.

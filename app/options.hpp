@@ -19,6 +19,7 @@ struct PortOption {
   std::string devargs;    // DPDK device and its arguments, as EAL's --vdev and --allow take them
   unsigned queues = 0;    // pairs of queues; 0: one a lane
   std::uint32_t mtu = 0;  // bytes of IP packet; 0: 1500, or less where the driver says so
+  bool tso = true;        // leave cutting large TCP segments to a driver that can
   bool lowest = false;    // use nothing optional of the driver
   std::string replay;     // capture to read instead of the device; empty: none
   std::string write;      // capture to write; empty: none

@@ -27,7 +27,7 @@ TEST(Options, readsEveryPropertyOfAPort) {
   const auto options =
       parse_options({"--port",
                      "name=wan0 devargs=net_tap0,iface=tap0,mac=fixed queues=2 mtu=9000 "
-                     "lowest=on"});
+                     "tso=off lowest=on"});
   ASSERT_TRUE(options.ok()) << options.error().text();
   ASSERT_EQ(options->ports.size(), 1u);
   const PortOption& port = options->ports.front();
@@ -35,6 +35,7 @@ TEST(Options, readsEveryPropertyOfAPort) {
   EXPECT_EQ(port.devargs, "net_tap0,iface=tap0,mac=fixed");
   EXPECT_EQ(port.queues, 2u);
   EXPECT_EQ(port.mtu, 9000u);
+  EXPECT_FALSE(port.tso);
   EXPECT_TRUE(port.lowest);
 }
 
@@ -223,6 +224,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"mtu", port_with("mtu=67"), "\"67\", expected a number from 68 to 65535"},
         Refused{"mtuWord", port_with("mtu=big"), "\"big\""},
         Refused{"queues", port_with("queues=0"), "\"0\", expected a number from 1 to 16"},
+        Refused{"tso", port_with("tso=yes"), "\"yes\", expected on or off"},
         Refused{"lowest", port_with("lowest=maybe"), "\"maybe\", expected on or off"},
         Refused{"sameName",
                 {"--port", "name=a devargs=net_null0", "--port", "name=a devargs=net_null1"},

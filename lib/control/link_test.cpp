@@ -60,6 +60,15 @@ TEST_F(LinkTest, JsonHasIproute2sNames) {
   EXPECT_EQ(statistics, json("ip -j -p -s link show tap0"));
 }
 
+TEST_F(LinkTest, DetailsTellOfLargeSegments) {
+  EXPECT_NE(ok("ip -d link show tap0").find(" gso_max_size 65536 gso_max_segs 65535 tso off "),
+            std::string::npos);
+  const Json details = json("ip -j -d link show tap0");
+  EXPECT_EQ(details[0]["gso_max_size"], 65536);
+  EXPECT_EQ(details[0]["gso_max_segs"], 65535);
+  EXPECT_EQ(details[0]["tso"], false);
+}
+
 TEST_F(LinkTest, CarrierLossIsShown) {
   auto* port = dynamic_cast<device::MemoryPort*>(stack_->devices().find("tap0"));
   ok("ip link set tap0 up");

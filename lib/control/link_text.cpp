@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kBroadcastMac = "ff:ff:ff:ff:ff:ff";
 constexpr std::string_view kZeroMac = "00:00:00:00:00:00";
+// Linux: GSO_LEGACY_MAX_SIZE, GSO_MAX_SEGS.
+constexpr std::uint32_t kGsoMaxSize = 65536, kGsoMaxSegments = 65535;
 
 std::string_view link_type(const device::Device& device) {
   if (device.link_layer() == device::LinkLayer::None) return "none";
@@ -112,7 +114,9 @@ std::string link_address_line(const device::Device& device, const Format& format
   if (format.details) {
     out += " promiscuity " + std::to_string(device.promiscuous()) + "  allmulti " +
            std::to_string(device.all_multicast()) + " minmtu " + std::to_string(device.min_mtu()) +
-           " maxmtu " + std::to_string(device.max_mtu()) + " driver " + device.driver();
+           " maxmtu " + std::to_string(device.max_mtu()) + " gso_max_size " +
+           std::to_string(kGsoMaxSize) + " gso_max_segs " + std::to_string(kGsoMaxSegments) +
+           " tso " + (device.cuts_large() ? "on" : "off") + " driver " + device.driver();
   }
   return out;
 }
@@ -177,6 +181,9 @@ Json link_json(const device::Device& device, const Format& format, bool with_mod
     json["allmulti"] = device.all_multicast() ? 1 : 0;
     json["min_mtu"] = device.min_mtu();
     json["max_mtu"] = device.max_mtu();
+    json["gso_max_size"] = kGsoMaxSize;
+    json["gso_max_segs"] = kGsoMaxSegments;
+    json["tso"] = device.cuts_large();
     json["driver"] = device.driver();
   }
   if (format.statistics > 0 && with_mode) json["stats64"] = statistics_json(device);

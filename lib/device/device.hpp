@@ -89,6 +89,8 @@ class Device {
   virtual std::uint32_t min_mtu() const { return 68; }
   virtual std::uint32_t max_mtu() const { return 65535; }
   virtual Spreading spreading() const { return {.why = "it has one queue"}; }
+  // Whether the driver cuts large packets, most of them at least (TSO).
+  virtual bool cuts_large() const { return false; }
   // Whether lanes get their share of what comes in by the device itself; else a lane that receives
   // gives packets on by their flow. Fixed before lanes run.
   bool spreads() const { return spreads_; }
@@ -103,7 +105,10 @@ class Device {
   // can send (padded, in one piece), drops by name those it never can, and returns the bytes of
   // what is left in the burst. A DPDK port is spared it where all frames are known to be plain (one
   // segment, no shorter and no longer than frames may be).
+  // `takes_large` makes a large packet such that the driver cuts it, and says whether it does; the
+  // packet then goes to `prepare` and `transmit` like others. Software can cut it either way.
   virtual unsigned receive(unsigned queue, packet::Burst& burst) = 0;
+  virtual bool takes_large(unsigned /*queue*/, packet::PacketRef /*large*/) { return false; }
   virtual std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst);
   virtual unsigned transmit(unsigned queue, packet::Burst& burst) = 0;
 

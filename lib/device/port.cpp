@@ -90,6 +90,7 @@ Result<> Port::set_up() {
   if (error != 0) return failed(options_, "describe itself", error);
   driver_ = info.driver_name;
   choose_limits(info);
+  choose_segmentation(info);
   if (options_.mtu != 0 && (options_.mtu < min_mtu_ || options_.mtu > max_mtu_)) {
     return Error{"MTU out of the range of port " + options_.name, std::to_string(options_.mtu), -1,
                  std::to_string(min_mtu_) + " to " + std::to_string(max_mtu_)};
@@ -137,6 +138,11 @@ Result<> Port::start(const rte_eth_dev_info& info) {
   // A driver that cannot interrupt may say so only here (PCI devices without MSI-X); likewise one
   // that takes no hash key.
   if (error != 0) error = configure(info, false);
+  if (error != 0 && large_buffers_ != 0) {
+    large_buffers_ = 0;
+    error = configure(info, true);
+    if (error != 0) error = configure(info, false);
+  }
   if (error != 0 && spread_key_bytes_ != 0) {
     options_.spread_seed = 0;
     error = configure(info, true);
@@ -153,7 +159,8 @@ int Port::configure(const rte_eth_dev_info& info, bool interrupts) {
   conf.rxmode.mtu = started_mtu_;
   if (started_mtu_ > buffer) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
   conf.rxmode.offloads &= info.rx_offload_capa;
-  conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info.tx_offload_capa;
+  conf.txmode.offloads =
+      (RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info.tx_offload_capa) | segmentation_offloads();
   conf.intr_conf.rxq = interrupts ? 1 : 0;
   conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
   choose_spreading(info, conf);

@@ -29,6 +29,7 @@ struct PortOptions {
   std::optional<MacAddress> mac{};  // none: the driver's
   bool promiscuous = false;
   std::uint64_t spread_seed = 0;  // of the receive side scaling's key; 0: the driver's own key
+  bool tso = true;                // large packets go to a driver that cuts them
   bool lowest = false;            // as if the driver could do nothing that is optional
 };
 
@@ -55,6 +56,7 @@ class Port final : public Device {
   Spreading spreading() const override { return spreading_; }
 
   unsigned receive(unsigned queue, packet::Burst& burst) override;
+  bool takes_large(unsigned queue, packet::PacketRef large) override;
   std::uint64_t prepare(packet::Turn& turn, packet::Burst& burst) override;
   unsigned transmit(unsigned queue, packet::Burst& burst) override;
   int receive_wakeup_fd(unsigned queue) override;
@@ -63,6 +65,7 @@ class Port final : public Device {
 
   std::uint16_t port() const { return ethdev_->port(); }
   unsigned queues() const { return queues_; }
+  bool cuts_large() const override { return large_buffers_ != 0; }
   // Longest chain that the driver sends; 1: it must be in one piece.
   unsigned max_segments() const { return max_segments_; }
 
@@ -84,6 +87,8 @@ class Port final : public Device {
   void choose_limits(const rte_eth_dev_info& info);
   Result<> start(const rte_eth_dev_info& info);
   int configure(const rte_eth_dev_info& info, bool interrupts);
+  void choose_segmentation(const rte_eth_dev_info& info);
+  std::uint64_t segmentation_offloads() const;
   void choose_spreading(const rte_eth_dev_info& info, rte_eth_conf& conf);
   void check_spreading();
   int set_up_queues(const rte_eth_dev_info& info, const rte_eth_conf& conf);
@@ -104,6 +109,8 @@ class Port final : public Device {
   std::string driver_;
   unsigned queues_ = 1;
   unsigned max_segments_ = 1;
+  std::uint64_t cut_offloads_ = 0;  // what the driver is asked for to cut
+  unsigned large_buffers_ = 0;      // the longest chain that the driver cuts; 0: it does not
   std::uint32_t min_mtu_ = 68;
   std::uint32_t max_mtu_ = 1500;
   std::uint32_t started_mtu_ = 1500;  // what the receive buffers were laid out for

@@ -81,7 +81,9 @@ std::uint64_t Port::prepare(Turn& turn, Burst& burst) {
   burst.set_size(good);
   for (unsigned i = good; i < count; ++i) {
     Packet frame(burst.slots()[i]);
-    if (frame.length() > longest) {
+    if (frame.large()) {
+      burst.push(std::move(frame));  // takes_large has seen to it
+    } else if (frame.length() > longest) {
       turn.drop(std::move(frame), Drop::TxTooLong);
     } else if (sendable(frame.mbuf())) {
       burst.push(std::move(frame));

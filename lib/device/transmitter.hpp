@@ -10,11 +10,14 @@
 namespace linnet::device {
 
 // A lane's way out: frames for each device gather here and go to the driver in bursts, when a burst
-// is full and at the end of the turn.
+// is full and at the end of the turn. Large packets are cut here where the device does not do it
+// (Linux: validate_xmit_skb).
 class Transmitter {
  public:
   // A full driver ring is tried this often in a row before the rest is dropped as TxRingFull.
   static constexpr unsigned kRetries = 4;
+  // What a burst of full Ethernet frames has.
+  static constexpr std::uint64_t kFullBytes = packet::Burst::kCapacity * 1514;
 
   Transmitter(const DeviceTable& devices, unsigned queue) : devices_(devices), queue_(queue) {}
   ~Transmitter();
@@ -33,9 +36,9 @@ class Transmitter {
     if (waiting.burst.full()) flush_device(turn, device);
   }
   // As `send` for `count` frames in a row, at most a burst, whose owner gives them up; `device`
-  // exists. `plain`: each is one segment, no shorter than an Ethernet frame may be, with a payload
-  // of at most longest_payload(): such as every device can send it. `bytes`: their lengths added
-  // up.
+  // exists. `plain`: each is one buffer and not large, no shorter than an Ethernet frame may be,
+  // with a payload of at most longest_payload(): such as every device can send it. `bytes`: their
+  // lengths added up.
   void send_all(packet::Turn& turn, std::uint16_t device, rte_mbuf* const* frames, unsigned count,
                 bool plain, std::uint64_t bytes) {
     Waiting& waiting = waiting_[device];
@@ -45,7 +48,8 @@ class Transmitter {
     waiting.plain &= plain;
     waiting.bytes += bytes;
     dirty_ |= std::uint64_t{1} << device;
-    if (waiting.burst.full()) flush_device(turn, device);
+    // Large packets make full bursts sooner than there are 64 of them.
+    if (waiting.burst.full() || (!plain && waiting.bytes >= kFullBytes)) flush_device(turn, device);
   }
   std::uint32_t longest_payload(std::uint16_t device) const { return devices_.at(device)->mtu(); }
   // Who sees every burst before its device does (packet sockets); it changes nothing.
@@ -65,9 +69,15 @@ class Transmitter {
   };
   struct Load {
     unsigned packets = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;  // on the wire
+    std::uint64_t more = 0;   // frames that the driver makes of large packets, less these
   };
+  enum class Frames { Plain, Any, Large };  // what a burst has: large packets, or none that is
   void flush_device(packet::Turn& turn, unsigned index);
+  void flush_large(packet::Turn& turn, Device& device, packet::Burst& burst);
+  void hand_over(packet::Turn& turn, Device& device, packet::Burst& burst, Frames frames,
+                 std::uint64_t bytes);
+  static void add_pieces(const Device& device, const packet::Burst& burst, Load& load);
   Load insist(packet::Turn& turn, Device& device, packet::Burst& burst, Load load);
   void refuse(packet::Turn& turn, Device* device, packet::Burst& burst);
 

@@ -108,12 +108,12 @@ struct Written {
     const PacketRef packet = burst[i];
     if (packet.meta().hop != hop) [[unlikely]]
       break;
-    const bool sole = packet.sole();
-    if (packet.data_offset() < kHeader || (!sole && packet.shared())) [[unlikely]]
+    const bool alone = packet.plain();
+    if (packet.data_offset() < kHeader || (!alone && packet.shared())) [[unlikely]]
       break;
     const std::uint32_t length = packet.length();
     // A length below the shortest wraps to a huge one.
-    if (length - kShortest > span || !sole) [[unlikely]]
+    if (length - kShortest > span || !alone) [[unlikely]]
       plain = false;
     words.write(packet.push_known(kHeader));
     bytes += length;

@@ -22,7 +22,9 @@
 //                   while the send queue keeps it, and delivered when it was acknowledged or the
 //                   connection ended (`held.subtract`, `deliver`).
 //   what goes out   a segment is one generated packet, however many references to queued payload
-//                   are chained behind its header.
+//                   are chained behind its header. So is a large one; a device that cuts it has
+//                   sent it, and where software does it is delivered and its pieces are generated,
+//                   or dropped where buffers for the rest of them are missing.
 #pragma once
 
 #include <atomic>

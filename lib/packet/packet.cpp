@@ -100,6 +100,8 @@ bool Packet::gather_slow(std::uint32_t n, Pool& pool) {
   copy_out(0, {reinterpret_cast<std::byte*>(rte_pktmbuf_mtod(fresh, char*)), n});
   fresh->data_len = static_cast<std::uint16_t>(n);
   fresh->port = mbuf_->port;
+  fresh->ol_flags |= mbuf_->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+  fresh->tx_offload = mbuf_->tx_offload;
   // The old mbufs lose the first n bytes; those that become empty are freed. A shared segment's
   // bytes are not touched: only our own reference's offsets move.
   rte_mbuf* rest = release();

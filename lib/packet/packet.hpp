@@ -216,14 +216,42 @@ class PacketRef {
     return (highest & (kFlags >> 56)) != 0;
   }
 
-  // One segment that nobody shares, by one look at the mbuf's `refcnt` and `nb_segs`, which lie
-  // side by side, and one at its flags.
-  bool sole() const {
+  // One segment that nobody shares.
+  bool sole() const { return alone() && !attached(); }
+
+  // `refcnt` and `nb_segs` are 1: one look, they lie side by side.
+  bool alone() const {
     static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + 2);
     std::uint32_t both;
     std::memcpy(&both, reinterpret_cast<const char*>(mbuf_) + offsetof(rte_mbuf, refcnt),
                 sizeof both);
-    return both == 0x00010001 && !attached();
+    return both == 0x00010001;
+  }
+
+  // One buffer that nobody shares, to be sent as it is: `sole`, and no large one.
+  bool plain() const {
+    constexpr std::uint64_t kFlags =
+        RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_TX_TCP_SEG;
+    return alone() && (mbuf_->ol_flags & kFlags) == 0;
+  }
+
+  // A large packet (Linux: skb_is_gso) is a TCP segment of more data than one frame carries: one
+  // header, to be cut into pieces of `piece_payload` bytes and a shorter last one before it leaves,
+  // by the driver or by device::Segmentation. Its TCP checksum is not written before that.
+  bool large() const { return (mbuf_->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0; }
+  void make_large(std::uint32_t transport_header, std::uint32_t payload_each) const {
+    mbuf_->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    mbuf_->l4_len = transport_header & 0xff;
+    mbuf_->tso_segsz = static_cast<std::uint16_t>(payload_each);
+  }
+  void forget_large() const { mbuf_->ol_flags &= ~RTE_MBUF_F_TX_TCP_SEG; }
+  // Of a large packet: bytes of data in a piece, and of its TCP header.
+  std::uint32_t piece_payload() const { return mbuf_->tso_segsz; }
+  std::uint32_t transport_header() const { return mbuf_->l4_len; }
+  // How many frames it becomes; `headers`: bytes from data() to the end of the TCP header.
+  std::uint32_t pieces(std::uint32_t headers) const {
+    if (!large()) return 1;
+    return (length() - headers + piece_payload() - 1) / piece_payload();
   }
 
   // Copies bytes out of any segments; false if the packet is shorter than offset + out.size().
