@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checksum.hpp"
+#include "device/segmentation.hpp"
 #include "ip/fragment.hpp"
 #include "packet/drops.hpp"
 #include "wire/ipv4.hpp"
@@ -21,6 +22,13 @@ constexpr std::uint32_t kLongest = 65535;
 constexpr Ipv4Address kLinkBroadcast(255, 255, 255, 255);
 // `lo` is the first device of every stack, as it is Linux's interface 1.
 constexpr std::uint16_t kLoopbackDevice = 0;
+
+// The longest datagram on the wire that this packet becomes, fragments left aside (Linux:
+// skb_gso_validate_network_len).
+std::uint32_t longest_of(packet::PacketRef packet) {
+  return packet.large() ? device::Segmentation::headers_of(packet) + packet.piece_payload()
+                        : packet.length();
+}
 
 }  // namespace
 
@@ -97,18 +105,21 @@ OutputRoute Output::route_for(const SendRequest& request) const {
 }
 
 // RFC 6864: only datagrams that may be fragmented need an ID that is unique for a while among those
-// of the same addresses and protocol; no counter is shared with strangers (reliability row B6).
+// of the same addresses and protocol; no counter is shared with strangers (reliability row B6). The
+// first of `count` that follow each other.
 std::uint16_t Output::next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
-                              Turn& turn) {
+                              std::uint32_t count, Turn& turn) {
   const std::uint64_t pair =
       std::uint64_t{source.network().raw()} << 32 | destination.network().raw();
   std::uint16_t& counter = ids_[siphash13(key_, pair, protocol) % kIdSlots];
-  counter = static_cast<std::uint16_t>(counter + 1 + turn.random.below(8));
-  return counter;
+  const auto first = static_cast<std::uint16_t>(counter + 1 + turn.random.below(8));
+  counter = static_cast<std::uint16_t>(first + count - 1);
+  return first;
 }
 
 std::optional<SendResult> Output::refuse(Turn& turn, Packet& packet, const SendRequest& request,
-                                         const OutputRoute& way, std::uint32_t total) {
+                                         const OutputRoute& way, std::uint32_t total,
+                                         std::uint32_t longest) {
   const auto end = [&](auto why, SendResult result) {
     turn.drop(std::move(packet), why);
     return result;
@@ -122,7 +133,7 @@ std::optional<SendResult> Output::refuse(Turn& turn, Packet& packet, const SendR
     return end(Drop::OutputNoSource, SendResult::NoSource);
   }
   if (total > kLongest) return end(Drop::OutputTooLong, SendResult::TooLong);
-  if (total > way.mtu && request.dont_fragment) {
+  if (request.dont_fragment && longest > way.mtu) {
     return end(Drop::FragmentationNeeded, SendResult::TooLong);
   }
   return std::nullopt;
@@ -134,32 +145,20 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request,
   return result == SendResult::Sent ? pass_on(turn, std::move(packet), way) : result;
 }
 
-SendResult Output::send_all(Turn& turn, Burst& burst, const SendRequest& request,
-                            const OutputRoute& way) {
-  SendResult first_refusal = SendResult::Sent;
-  const unsigned count = burst.size();
-  unsigned kept = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    Packet packet = burst.take(i);
-    const SendResult result = put_header(turn, packet, request, way);
-    if (result == SendResult::Sent)
-      burst.keep(std::move(packet), kept++);
-    else if (first_refusal == SendResult::Sent)
-      first_refusal = result;
-  }
-  burst.set_size(kept);
-  if (kept != 0) pass_on(turn, burst, way);
-  return first_refusal;
-}
-
 // Sent: the packet has its header and knows its way. Else it was dropped by name.
 SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& request,
                               const OutputRoute& way) {
   const auto header_length =
       static_cast<std::uint32_t>(sizeof(Ipv4Header) + request.options.size());
   const std::uint32_t total = packet.length() + header_length;
-  if (!way.reachable || way.source.is_any() || total > way.mtu) [[unlikely]] {
-    if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
+  std::uint32_t pieces = 1;
+  if (!way.reachable || way.source.is_any() || total > way.mtu || packet.large()) [[unlikely]] {
+    std::uint32_t longest = total;
+    if (packet.large()) {
+      longest = header_length + packet.transport_header() + packet.piece_payload();
+      pieces = packet.pieces(packet.transport_header());
+    }
+    if (const auto refused = refuse(turn, packet, request, way, total, longest)) return *refused;
   }
   packet.meta().transport_offset = packet.data_offset();
   std::byte* room = packet.push(header_length);
@@ -176,7 +175,7 @@ SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& req
   header.total_length = be16(static_cast<std::uint16_t>(total));
   header.id = be16(request.dont_fragment
                        ? std::uint16_t{0}
-                       : next_id(way.source, request.destination, request.protocol, turn));
+                       : next_id(way.source, request.destination, request.protocol, pieces, turn));
   header.fragment = be16(request.dont_fragment ? Ipv4Header::kDontFragment : std::uint16_t{0});
   header.ttl =
       request.ttl != 0
@@ -200,14 +199,14 @@ SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& req
 SendResult Output::send_whole(Turn& turn, Packet&& packet, const SendRequest& request,
                               const OutputRoute& way) {
   const std::uint32_t total = packet.length();
-  if (const auto refused = refuse(turn, packet, request, way, total)) return *refused;
+  if (const auto refused = refuse(turn, packet, request, way, total, total)) return *refused;
   auto& header = *packet.header<Ipv4Header>();
   const unsigned header_length = header.header_length();
   packet.meta().transport_offset = static_cast<std::uint16_t>(packet.data_offset() + header_length);
   header.total_length = be16(static_cast<std::uint16_t>(total));
   if (header.source.is_any()) header.source = way.source;
   if (header.id == be16())
-    header.id = be16(next_id(header.source, request.destination, request.protocol, turn));
+    header.id = be16(next_id(header.source, request.destination, request.protocol, 1, turn));
   header.checksum = be16();
   header.checksum = internet_checksum(packet.first_bytes().first(header_length));
   note_way(packet, request, way);
@@ -226,25 +225,16 @@ void Output::note_way(packet::PacketRef packet, const SendRequest& request,
 }
 
 SendResult Output::pass_on(Turn& turn, Packet&& packet, const OutputRoute& way) {
+  const std::uint32_t octets = packet.length();
+  // A hook may make packets longer.
+  const bool any_long = way.next_hop.is_multicast() || way.next_hop.is_limited_broadcast() ||
+                        longest_of(packet) > way.mtu || !hooks_.empty(hook::Point::Output);
+  counters_.add(Count::OutRequests);
   Burst burst;
   burst.push(std::move(packet));
-  pass_on(turn, burst, way);
-  return SendResult::Sent;
-}
-
-void Output::pass_on(Turn& turn, Burst& burst, const OutputRoute& way) {
-  bool any_long = way.next_hop.is_multicast() || way.next_hop.is_limited_broadcast();
-  std::uint32_t octets = 0;
-  for (unsigned i = 0; i < burst.size(); ++i) {
-    const std::uint32_t length = burst[i].length();
-    any_long |= length > way.mtu;
-    octets += length;
-  }
-  counters_.add(Count::OutRequests, burst.size());
-  // A hook may make packets longer.
-  any_long |= !hooks_.empty(hook::Point::Output);
   hooks_.run(hook::Point::Output, turn, burst);
   if (!burst.empty()) post_route(turn, burst, any_long, octets);
+  return SendResult::Sent;
 }
 
 void Output::post_route(Turn& turn, Burst& burst, bool any_long, std::uint32_t octets) {
@@ -273,7 +263,8 @@ void Output::finish(Turn& turn, Burst& burst) {
   neighbours_(turn, burst);
 }
 
-// Some packet of the burst is longer than its way's MTU; the order of the others is kept.
+// Some packet of the burst is longer than its way's MTU; the order of the others is kept. Pieces of
+// a large one are fragmented each (Linux: ip_finish_output_gso).
 void Output::fragment_long(Turn& turn, Burst& burst) {
   Burst fitting;
   const auto flush = [&] {
@@ -281,9 +272,13 @@ void Output::fragment_long(Turn& turn, Burst& burst) {
   };
   burst.drain([&](Packet&& packet) {
     const std::uint32_t mtu = packet.meta().path_mtu;
-    if (packet.length() <= mtu) return fitting.push(std::move(packet));
+    if (longest_of(packet) <= mtu) return fitting.push(std::move(packet));
     flush();
-    fragment(turn, std::move(packet), mtu, packet::Stage::of<&Output::finish>(*this));
+    const packet::Stage out = packet::Stage::of<&Output::finish>(*this);
+    if (!packet.large()) return fragment(turn, std::move(packet), mtu, out);
+    device::Segmentation pieces(turn, std::move(packet), 0);
+    while (Packet piece = pieces.next())
+      fragment(turn, std::move(piece), mtu, out);
   });
   flush();
 }

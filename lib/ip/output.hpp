@@ -61,17 +61,15 @@ class Output {
 
   // Sends a transport packet: data() at the transport header, its checksum done. Builds the IPv4
   // header, then hook OUTPUT, POSTROUTING, fragmentation, neighbour. RFC 6864: the ID is 0 on
-  // atomic datagrams with DF, keyed per address pair otherwise.
+  // atomic datagrams with DF, keyed per address pair otherwise. A large packet
+  // (packet::PacketRef::large) goes as one, its header as for one datagram; the MTU holds for each
+  // of its pieces, and each has an ID of its own.
   SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request) {
     return send(turn, std::move(packet), request, route_for(request));
   }
   // As above by a way that `route_for` gave in this turn for this request.
   SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
                   const OutputRoute& way);
-  // As above for packets of one flow in a row, which go on together. Empties the burst; tells how
-  // the first that did not go ended.
-  SendResult send_all(packet::Turn& turn, packet::Burst& burst, const SendRequest& request,
-                      const OutputRoute& way);
   // A datagram that is complete but for what RFC 791 leaves to us (IP_HDRINCL): data() at its IPv4
   // header, which is in one piece and whose lengths agree. Total length and checksum are written,
   // a zero source and a zero ID filled in.
@@ -93,15 +91,14 @@ class Output {
                         const OutputRoute& way);
   static void note_way(packet::PacketRef packet, const SendRequest& request,
                        const OutputRoute& way);
-  void pass_on(packet::Turn& turn, packet::Burst& burst, const OutputRoute& way);
   SendResult pass_on(packet::Turn& turn, packet::Packet&& packet, const OutputRoute& way);
   // Why a datagram cannot go that way: dropped by name. Nothing: it can.
   std::optional<SendResult> refuse(packet::Turn& turn, packet::Packet& packet,
                                    const SendRequest& request, const OutputRoute& way,
-                                   std::uint32_t total);
+                                   std::uint32_t total, std::uint32_t longest);
   bool take_route(const SendRequest& request, OutputRoute& out) const;
   std::uint16_t next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
-                        packet::Turn& turn);
+                        std::uint32_t count, packet::Turn& turn);
 
   const device::DeviceTable& devices_;
   const route::Tables& tables_;

@@ -77,6 +77,7 @@ void Datagrams::hear(Turn& turn, DatagramSocket& socket, packet::PacketRef packe
   }
   Packet copy = packet.clone(turn.pool);
   if (!copy) return;
+  copy.forget_large();  // as it may come back in what the program sends
   turn.ledger.generated.add();
   if (copy.length() > skip && copy.length() - skip > wanted) copy.trim(skip + wanted);
   deliver(turn, socket, std::move(copy), skip, like);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From what a connection wants to say to packets (RFC 9293 3.1). References to the send queue's
-// buffers follow the header; little payload is copied behind it.
+// buffers follow the header; little payload is copied behind it. More than one segment's payload is
+// one large packet, cut behind IP (ADR 7; Linux: tcp_set_skb_tso_segs).
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -21,33 +22,8 @@ using tcp::SeqRange;
 
 namespace {
 
-// A second buffer costs more than to copy so little.
-constexpr std::uint32_t kCopied = 256;
-
 std::uint8_t tos_with(std::uint8_t tos, tcp::Ecn ecn) {
   return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
-}
-
-// What the headers of a large segment's parts differ in.
-struct Part {
-  tcp::Seq seq;
-  std::uint8_t flags;
-  std::uint16_t urgent;
-};
-
-// Of the part of `whole` that carries `payload`.
-Part part_of(const SegmentOut& whole, SeqRange payload, bool first, bool last) {
-  const std::uint32_t before = payload.begin - whole.payload.begin;
-  Part part{whole.seq + before, whole.flags, whole.urgent};
-  if (!last) part.flags &= static_cast<std::uint8_t>(~(tcp::flag::kFin | tcp::flag::kPsh));
-  if (!first) part.flags &= static_cast<std::uint8_t>(~tcp::flag::kCwr);
-  if (part.urgent > before) {
-    part.urgent = static_cast<std::uint16_t>(part.urgent - before);
-  } else if (!first) {
-    part.urgent = 0;
-    part.flags &= static_cast<std::uint8_t>(~tcp::flag::kUrg);
-  }
-  return part;
 }
 
 }  // namespace
@@ -81,53 +57,54 @@ ip::SendRequest TcpSockets::request_for(const Flow& flow, const OptionSet& optio
   return out;
 }
 
-// Puts `count` bytes of a queued packet behind `packet`. False: no buffer.
-bool TcpSockets::attach(Turn& turn, Packet& packet, packet::PacketRef piece, std::uint32_t offset,
-                        std::uint32_t count, bool copy) {
-  if (copy) return piece.copy_out(offset, {packet.put(count), count});
-  rte_mbuf* segment = piece.mbuf();
-  while (offset >= segment->data_len && segment->next != nullptr) {
-    offset -= segment->data_len;
-    segment = segment->next;
+// Puts references to `count` bytes of a queued packet behind `chain`. False: no buffer.
+bool TcpSockets::refer(Turn& turn, packet::Chain& chain, packet::PacketRef piece,
+                       std::uint32_t offset, std::uint32_t count) {
+  rte_mbuf* buffer = piece.mbuf();
+  while (offset >= buffer->data_len && buffer->next != nullptr) {
+    offset -= buffer->data_len;
+    buffer = buffer->next;
   }
-  for (; count != 0; segment = segment->next, offset = 0) {
-    const auto n =
-        static_cast<std::uint16_t>(std::min<std::uint32_t>(segment->data_len - offset, count));
+  for (; count != 0; buffer = buffer->next, offset = 0) {
+    const std::uint32_t n = std::min<std::uint32_t>(buffer->data_len - offset, count);
     count -= n;
-    if (n == 0) continue;
-    Packet reference = turn.pool.allocate();
-    if (!reference) return false;
-    rte_pktmbuf_attach(reference.mbuf(), segment);
-    reference.mbuf()->data_off = static_cast<std::uint16_t>(segment->data_off + offset);
-    reference.mbuf()->data_len = n;
-    reference.mbuf()->pkt_len = n;
-    packet.chain(std::move(reference));
+    if (n != 0 && !chain.refer(turn.pool, buffer, offset, n)) return false;
   }
   return true;
 }
 
-// The transport packet: header, options, payload, checksum. Empty: no buffer.
+// The transport packet: header, options, payload of segments of `mss`. Empty: no buffer.
 Packet TcpSockets::build(Turn& turn, const Flow& flow, const HeaderImage& image,
-                         const tcp::Connection* connection, SeqRange payload) {
+                         const tcp::Connection* connection, SeqRange payload, std::uint32_t mss) {
   // Without data it is control traffic, which has a reserve (R4).
   Packet packet = turn.generate(payload.empty() ? packet::Pool::Priority::Control
                                                 : packet::Pool::Priority::Data);
   if (!packet) return {};
   std::memcpy(packet.put(image.length), &image, image.length);
   bool complete = true;
-  if (!payload.empty()) {
-    // Little data is put behind the header; the rest is referred to (ADR 6).
-    const bool copy = payload.length() <= std::min<std::uint32_t>(kCopied, packet.tailroom());
+  // Little data is put behind the header; the rest is referred to (ADR 6).
+  if (payload.length() <= std::min<std::uint32_t>(packet::kCopied, packet.tailroom())) {
+    if (!payload.empty()) {
+      connection->payload(payload,
+                          [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
+                            piece.copy_out(offset, {packet.put(count), count});
+                          });
+    }
+  } else {
+    packet::Chain chain(packet);
     connection->payload(payload,
                         [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
-                          complete = complete && attach(turn, packet, piece, offset, count, copy);
+                          complete = complete && refer(turn, chain, piece, offset, count);
                         });
   }
   if (!complete) {
     turn.drop(std::move(packet), Drop::TcpNotSent);
     return {};
   }
-  finish_header(packet, flow);
+  if (payload.length() > mss)
+    packet.make_large(image.length, mss);
+  else
+    finish_header(packet, flow);
   return packet;
 }
 
@@ -140,7 +117,7 @@ void TcpSockets::finish_header(Packet& packet, const Flow& flow) {
 
 void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& options,
                            const SegmentOut& segment) {
-  Packet packet = build(turn, flow, HeaderImage(flow, segment), nullptr, {});
+  Packet packet = build(turn, flow, HeaderImage(flow, segment), nullptr, {}, 0);
   if (!packet) return;
   counters_.add(tcp::Count::OutSegs);
   context_.output.send(turn, std::move(packet), request_for(flow, options, segment.ecn));
@@ -152,46 +129,19 @@ bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut&
   const ip::OutputRoute way = context_.output.route_for(request);
   if (std::exchange(socket.confirms, false)) [[unlikely]]
     context_.confirm(turn, way);
-  const std::uint32_t total = segment.payload.length();
-  const std::uint32_t most = std::max<std::uint32_t>(segment.mss, 1);
-  HeaderImage image(socket.flow, segment);
-  packet::Burst burst;
-  bool some_sent = false;
-  std::uint32_t done = 0;
-  do {
-    const std::uint32_t count = std::min(most, total - done);
-    const SeqRange payload{segment.payload.begin + done, segment.payload.begin + done + count};
-    const Part part = part_of(segment, payload, done == 0, done + count == total);
-    image.header.sequence = be32(part.seq.value());
-    image.header.flags = part.flags;
-    image.header.urgent = be16(part.urgent);
-    Packet packet = build(turn, socket.flow, image, &connection, payload);
-    if (!packet) {
-      // Packets are built before the first of them goes, so that usually all go or none. What does
-      // not follow the first 64 counts as sent and lost.
-      burst.drain([&](Packet&& built) { turn.drop(std::move(built), Drop::TcpNotSent); });
-      return some_sent;
-    }
-    burst.push(std::move(packet));
-    done += count;
-    if (burst.full() || done >= total) {
-      send_built(turn, socket, burst, request, way);
-      some_sent = true;
-    }
-  } while (done < total);
-  return true;
-}
-
-void TcpSockets::send_built(Turn& turn, TcpSocket& socket, packet::Burst& burst,
-                            const ip::SendRequest& request, const ip::OutputRoute& way) {
-  const tcp::Seq seq(burst[0].header<wire::TcpHeader>()->sequence.host());
-  counters_.add(tcp::Count::OutSegs, burst.size());
-  const auto result = context_.output.send_all(turn, burst, request, way);
+  const std::uint32_t mss = std::max<std::uint32_t>(segment.mss, 1);
+  const HeaderImage image(socket.flow, segment);
+  Packet packet = build(turn, socket.flow, image, &connection, segment.payload, mss);
+  if (!packet) return false;
+  counters_.add(tcp::Count::OutSegs, packet.pieces(image.length));
+  const auto result = context_.output.send(turn, std::move(packet), request, way);
   // The route is narrower than the connection knows: it is told after it has returned.
-  if (result != ip::SendResult::TooLong || socket.lowered_mtu != 0) return;
-  socket.lowered_mtu = way.mtu;
-  socket.lowered_at = seq;
-  if (!socket.ready.linked()) ready_.push_back(socket);
+  if (result == ip::SendResult::TooLong && socket.lowered_mtu == 0) {
+    socket.lowered_mtu = way.mtu;
+    socket.lowered_at = segment.seq;
+    if (!socket.ready.linked()) ready_.push_back(socket);
+  }
+  return true;
 }
 
 void TcpSockets::notify(Turn&, tcp::Connection& connection) {

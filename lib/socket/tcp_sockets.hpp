@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 
+#include "packet/chain.hpp"
 #include "socket/bound_table.hpp"
 #include "socket/context.hpp"
 #include "socket/drops.hpp"
@@ -323,12 +324,10 @@ class TcpSockets final : public tcp::Host {
     unsigned length;  // of both
   };
   packet::Packet build(packet::Turn& turn, const Flow& flow, const HeaderImage& image,
-                       const tcp::Connection* connection, tcp::SeqRange payload);
-  bool attach(packet::Turn& turn, packet::Packet& packet, packet::PacketRef piece,
-              std::uint32_t offset, std::uint32_t count, bool copy);
+                       const tcp::Connection* connection, tcp::SeqRange payload, std::uint32_t mss);
+  bool refer(packet::Turn& turn, packet::Chain& chain, packet::PacketRef piece,
+             std::uint32_t offset, std::uint32_t count);
   void finish_header(packet::Packet& packet, const Flow& flow);
-  void send_built(packet::Turn& turn, TcpSocket& socket, packet::Burst& burst,
-                  const ip::SendRequest& request, const ip::OutputRoute& way);
   void send_bare(packet::Turn& turn, const Flow& flow, const OptionSet& options,
                  const tcp::SegmentOut& segment);
 
