@@ -167,7 +167,7 @@ def instructions(options, report, frames, routes, name):
 
 
 def run(options):
-    pairs, seconds = (3, 1.0) if options.quick else (7, 2.0)
+    pairs, seconds = (3, 0.5) if options.quick else (7, 2.0)
     report = _report.Report("Forwarding, one lane, 64-byte frames unless said, "
                             f"{pairs} pairs of slots of {seconds:g} s")
     with tempfile.TemporaryDirectory() as folder, hugepages() as huge:

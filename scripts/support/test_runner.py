@@ -216,8 +216,8 @@ def part_fuzz(tally):
     def fuzz(name):
         return run(['scripts/fuzz', name, str(seconds if name in PARSERS else max(1, seconds // 3))])
 
-    # They end by the clock: with one more than there are cores all are done sooner, each with fewer inputs.
-    with concurrent.futures.ThreadPoolExecutor(int(JOBS) + 1) as pool:
+    # They end by the clock: with more than there are cores all are done sooner, each with fewer inputs.
+    with concurrent.futures.ThreadPoolExecutor(2 * int(JOBS)) as pool:
         for name, (status, output) in zip(names, pool.map(fuzz, names)):
             # Only the fault: not the thousand lines of what was covered on the way to it.
             tally.fail(f'fuzz {name}', re.sub(r'^#\d+\t.*\n', '', output, flags=re.M)) if status else tally.ok()

@@ -232,8 +232,8 @@ class Replay {
     options.pool.name = "queues" + std::to_string(serial++);
     options.pool.packets = 8192;
     options.pool.cache = 0;
-    options.burst = 16;  // what comes in a turn fits into the socket's buffer
-    options.seed = 7;    // the same keys in every run
+    options.burst = 16 / lanes;  // what comes in a turn of all lanes fits into the socket's buffer
+    options.seed = 7;            // the same keys in every run
     options.origin = time::Instant::from_ns(1'000'000'000);
     stack_ = std::move(stack::Stack::create(options)).value();
     placement_ = queues;
