@@ -97,18 +97,24 @@ Json json_of(const Context& context, const NeighbourInfo& info, const Format& fo
   return json;
 }
 
-Result<std::string> show_neighbours(const Context& context, const NeighFilter& filter,
-                                    const Format& format) {
+std::vector<NeighbourInfo> matching(const Context& context, const NeighFilter& filter) {
+  std::vector<NeighbourInfo> out;
+  context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
+    if (filter.matches(context, info)) out.push_back(info);
+  });
+  return out;
+}
+
+std::string show_neighbours(const Context& context, const std::vector<NeighbourInfo>& neighbours,
+                            const Format& format) {
   std::string text;
   Json json = Json::array();
-  context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
-    if (!filter.matches(context, info)) return;
-    if (format.json) {
+  for (const NeighbourInfo& info : neighbours) {
+    if (format.json)
       json.push_back(json_of(context, info, format));
-    } else {
+    else
       text += text_of(context, info, format);
-    }
-  });
+  }
   return format.json ? write_json(json, format) : text;
 }
 
@@ -116,20 +122,17 @@ Result<Action> parse_neigh_show(Cursor& cursor, const Verb& verb, const Format& 
   NeighFilter filter;
   if (auto result = take_clauses<NeighFilter>(cursor, verb, kNeighFilterClauses, filter); !result)
     return result.error();
-  return Action{[filter, format](const Context& context) {
-    return show_neighbours(context, filter, format);
+  return Action{[filter, format](const Context& context) -> Result<std::string> {
+    return show_neighbours(context, matching(context, filter), format);
   }};
 }
 
 // Each is found first and then removed by name: `to` and `proxy` are choices the system's own flush
 // does not have.
 Result<std::string> flush_neighbours(const Context& context, const NeighFilter& filter) {
-  std::vector<NeighbourInfo> chosen;
-  context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
+  for (const NeighbourInfo& info : matching(context, filter)) {
     const bool lasting = info.state == Nud::Permanent && !filter.any_state && !filter.state;
-    if (filter.matches(context, info) && (filter.proxy || !lasting)) chosen.push_back(info);
-  });
-  for (const NeighbourInfo& info : chosen) {
+    if (lasting && !filter.proxy) continue;
     auto result = info.proxy ? context.stack.neighbours().remove_proxy(info.device, info.address)
                              : context.stack.neighbours().remove(info.device, info.address);
     if (!result) return result.error();
@@ -256,12 +259,9 @@ Result<Action> parse_neigh_get(Cursor& cursor, const Verb& verb, const Format& f
   filter.proxy = wanted->proxy;
   filter.within = Ipv4Prefix(*wanted->address, 32);
   return Action{[filter, format](const Context& context) -> Result<std::string> {
-    bool found = false;
-    context.stack.neighbours().list(context.now, [&](const NeighbourInfo& info) {
-      found = found || filter.matches(context, info);
-    });
-    if (!found) return Error{"No such file or directory", filter.within->address().text()};
-    return show_neighbours(context, filter, format);
+    const std::vector<NeighbourInfo> found = matching(context, filter);
+    if (found.empty()) return Error{"No such file or directory", filter.within->address().text()};
+    return show_neighbours(context, found, format);
   }};
 }
 

@@ -11,34 +11,33 @@ struct NstatRequest {
   bool zeros = false;
 };
 
+using Named = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// One room's counters of all lanes added up: `value(lane, number)` of each name.
+template <std::size_t kNames, typename Value>
+void add_up(const Context& context, const packet::CounterName (&names)[kNames], Named& out,
+            Value&& value) {
+  for (std::size_t i = 0; i < kNames; ++i) {
+    std::uint64_t sum = 0;
+    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
+      sum += value(context.stack.lane(lane).state(), i);
+    out.emplace_back(std::string(names[i].group) + std::string(names[i].name), sum);
+  }
+}
+
 // Every lane's counters added up, by Linux's names.
-std::vector<std::pair<std::string, std::uint64_t>> counters_of(const Context& context) {
-  std::vector<std::pair<std::string, std::uint64_t>> out;
-  for (std::size_t i = 0; i < std::size(ip::kCounterNames); ++i) {
-    std::uint64_t sum = 0;
-    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane) {
-      const stack::LaneState& state = context.stack.lane(lane).state();
-      const auto which = static_cast<ip::Count>(i);
-      sum += state.input.counters().value(which) + state.output.counters().value(which);
-    }
-    out.emplace_back(
-        std::string(ip::kCounterNames[i].group) + std::string(ip::kCounterNames[i].name), sum);
-  }
-  for (std::size_t i = 0; i < std::size(udp::kCounterNames); ++i) {
-    std::uint64_t sum = 0;
-    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
-      sum += context.stack.lane(lane).state().sockets.udp().counters().value(
-          static_cast<udp::Count>(i));
-    out.emplace_back("Udp" + std::string(udp::kCounterNames[i]), sum);
-  }
-  for (std::size_t i = 0; i < tcp::kCounterCount; ++i) {
-    std::uint64_t sum = 0;
-    for (unsigned lane = 0; lane < context.stack.lanes(); ++lane)
-      sum +=
-          context.stack.lane(lane).state().sockets.tcp_counters().value(static_cast<tcp::Count>(i));
-    out.emplace_back(
-        std::string(tcp::kCounterNames[i].group) + std::string(tcp::kCounterNames[i].name), sum);
-  }
+Named counters_of(const Context& context) {
+  Named out;
+  add_up(context, ip::kCounterNames, out, [](stack::LaneState& lane, std::size_t i) {
+    const auto which = static_cast<ip::Count>(i);
+    return lane.input.counters().value(which) + lane.output.counters().value(which);
+  });
+  add_up(context, udp::kCounterNames, out, [](stack::LaneState& lane, std::size_t i) {
+    return lane.sockets.udp().counters().value(static_cast<udp::Count>(i));
+  });
+  add_up(context, tcp::kCounterNames, out, [](stack::LaneState& lane, std::size_t i) {
+    return lane.sockets.tcp_counters().value(static_cast<tcp::Count>(i));
+  });
   // What Linux counts as an event is a drop by name here.
   for (const auto& [reason, drop] : stack::all_drop_reasons()) {
     if (std::string_view(drop.name) == "ip.ReversePath")

@@ -3,6 +3,7 @@
 #include "base/checksum.hpp"
 #include "device/port.hpp"
 #include "device/segmentation.hpp"
+#include "wire/pseudo_header.hpp"
 
 namespace linnet::device {
 namespace {
@@ -35,12 +36,9 @@ bool Port::takes_large(unsigned queue, packet::PacketRef large) {
   if (large.contiguous() < kLink + headers || headers + large.piece_payload() > mtu()) return false;
   auto& ip = *large.header<wire::Ipv4Header>(kLink);
   auto& tcp = *large.header<wire::TcpHeader>(kLink + headers - large.transport_header());
-  if ((tcp.flags & (Segmentation::kUrg | Segmentation::kCwr)) != 0) return false;
+  if ((tcp.flags & (wire::tcp_flag::kUrg | wire::tcp_flag::kCwr)) != 0) return false;
   // The driver's part of the work begins with the pseudo header's sum, without the length.
-  ChecksumSum sum;
-  sum.add(ip.source.network());
-  sum.add(ip.destination.network());
-  sum.add_host(ip.protocol);
+  const ChecksumSum sum = wire::pseudo_header_sum(ip.source, ip.destination, ip.protocol);
   tcp.checksum = be16::from_raw(sum.folded());
   mbuf->l2_len = kLink;
   mbuf->l3_len = (headers - large.transport_header()) & 0x1ff;

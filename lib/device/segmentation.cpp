@@ -7,6 +7,7 @@
 
 #include "base/checksum.hpp"
 #include "device/drops.hpp"
+#include "wire/pseudo_header.hpp"
 
 namespace linnet::device {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 using packet::Packet;
 using packet::Pool;
 using packet::Turn;
+namespace flag = wire::tcp_flag;
 
 bool unshared(const rte_mbuf* buffer) {
   return rte_mbuf_refcnt_read(buffer) == 1;
@@ -43,7 +45,7 @@ Segmentation::Segmentation(Turn& turn, Packet&& large, std::uint32_t link_header
   std::memcpy(headers_.data(), large_.data(), all_);
   const auto& tcp = header_at<wire::TcpHeader>(link_ + ip_);
   flags_ = tcp.flags;
-  urgent_ = (flags_ & kUrg) != 0 ? tcp.urgent.host() : std::uint16_t{0};
+  urgent_ = (flags_ & flag::kUrg) != 0 ? tcp.urgent.host() : std::uint16_t{0};
 }
 
 void Segmentation::fail() {
@@ -134,19 +136,16 @@ void Segmentation::finish(Packet& piece, std::uint32_t count) {
   ip.checksum = ip_ == sizeof ip ? ipv4_header_checksum20(&ip)
                                  : internet_checksum({headers_.data() + link_, ip_});
   tcp.flags = flags_;
-  if (count != left_) tcp.flags &= static_cast<std::uint8_t>(~(kFin | kPsh));
-  if (done_ != 0) tcp.flags &= static_cast<std::uint8_t>(~kCwr);
+  if (count != left_) tcp.flags &= static_cast<std::uint8_t>(~(flag::kFin | flag::kPsh));
+  if (done_ != 0) tcp.flags &= static_cast<std::uint8_t>(~flag::kCwr);
   if (urgent_ > done_) {
     tcp.urgent = be16(static_cast<std::uint16_t>(urgent_ - done_));
-  } else if (done_ != 0 && (flags_ & kUrg) != 0) {
+  } else if (done_ != 0 && (flags_ & flag::kUrg) != 0) {
     tcp.urgent = be16();
-    tcp.flags &= static_cast<std::uint8_t>(~kUrg);
+    tcp.flags &= static_cast<std::uint8_t>(~flag::kUrg);
   }
   tcp.checksum = be16();
-  ChecksumSum sum;
-  sum.add(ip.source.network());
-  sum.add(ip.destination.network());
-  sum.add_host(ip.protocol);
+  ChecksumSum sum = wire::pseudo_header_sum(ip.source, ip.destination, ip.protocol);
   sum.add_host(static_cast<std::uint16_t>(tcp_length));
   sum.add({headers_.data() + link_ + ip_, all_ - link_ - ip_});
   sum.add(be16::from_raw(piece.checksum_sum(all_, count)));

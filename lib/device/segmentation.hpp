@@ -23,8 +23,6 @@ namespace linnet::device {
 // buffer is left it is dropped as SegmentNoBuffer with all that was not made yet.
 class Segmentation {
  public:
-  static constexpr std::uint8_t kFin = 1, kPsh = 8, kUrg = 32, kCwr = 128;  // flags, RFC 9293 3.1
-
   // Takes the packet; data() at its IP header behind `link_header` bytes, which Meta tells the
   // positions of.
   Segmentation(packet::Turn& turn, packet::Packet&& large, std::uint32_t link_header);

@@ -23,7 +23,7 @@ using packet::Packet;
 using packet::PacketRef;
 using tests::Bytes;
 
-constexpr std::uint8_t kFinFlag = 1, kPshFlag = 8, kAckFlag = 16, kUrgFlag = 32, kCwrFlag = 128;
+namespace flag = wire::tcp_flag;
 
 // What a large packet is made of.
 struct LargeOptions {
@@ -31,7 +31,7 @@ struct LargeOptions {
   std::uint32_t each = 1000;
   std::uint32_t link = 14;
   unsigned ip_options = 0, tcp_options = 12;
-  std::uint8_t flags = kAckFlag | kPshFlag;
+  std::uint8_t flags = flag::kAck | flag::kPsh;
   std::uint16_t urgent = 0;
   std::uint16_t id = 0;
   bool dont_fragment = true;
@@ -135,11 +135,11 @@ class SegmentationTest : public tests::LaneFixture {
     EXPECT_TRUE(sum.valid()) << "TCP checksum of piece " << i;
     EXPECT_EQ(tcp.sequence.host(), o.seq + done);
     std::uint8_t flags = o.flags;
-    if (!last) flags &= static_cast<std::uint8_t>(~(kFinFlag | kPshFlag));
-    if (!first) flags &= static_cast<std::uint8_t>(~kCwrFlag);
-    if (!first && o.urgent <= done) flags &= static_cast<std::uint8_t>(~kUrgFlag);
+    if (!last) flags &= static_cast<std::uint8_t>(~(flag::kFin | flag::kPsh));
+    if (!first) flags &= static_cast<std::uint8_t>(~flag::kCwr);
+    if (!first && o.urgent <= done) flags &= static_cast<std::uint8_t>(~flag::kUrg);
     EXPECT_EQ(tcp.flags, flags) << "piece " << i;
-    if ((flags & kUrgFlag) != 0) {
+    if ((flags & flag::kUrg) != 0) {
       EXPECT_EQ(tcp.urgent.host(), o.urgent - done);
     }
     const std::uint32_t headers = o.link + ip_size + tcp_size;
@@ -156,6 +156,14 @@ class SegmentationTest : public tests::LaneFixture {
     return count;
   }
 
+  // Returns the bytes of data of all.
+  std::uint32_t check_pieces(const std::vector<Packet>& pieces, const LargeOptions& o) {
+    std::uint32_t done = 0;
+    for (unsigned i = 0; i < pieces.size(); ++i)
+      done += check_piece(pieces[i], o, i, done);
+    return done;
+  }
+
   // Of buffers of its own, and of references to them as the send queue's are.
   void check(const LargeOptions& o) {
     Packet whole = large(o);
@@ -168,10 +176,7 @@ class SegmentationTest : public tests::LaneFixture {
   void check_cut(const LargeOptions& o, Packet&& packet) {
     std::vector<Packet> pieces = cut(std::move(packet), o.link);
     ASSERT_EQ(pieces.size(), (o.data + o.each - 1) / o.each);
-    std::uint32_t done = 0;
-    for (unsigned i = 0; i < pieces.size(); ++i)
-      done += check_piece(pieces[i], o, i, done);
-    EXPECT_EQ(done, o.data);
+    EXPECT_EQ(check_pieces(pieces, o), o.data);
     end(pieces);
   }
 };
@@ -209,7 +214,7 @@ TEST_F(SegmentationTest, FlagsStandWhereTheyBelong) {
 
 TEST_F(SegmentationTest, TheUrgentPointerNamesTheSameByteInEachPiece) {
   for (const unsigned urgent : {0u, 1u, 999u, 1000u, 1001u, 2000u, 3999u, 4000u, 60000u})
-    check({.flags = kAckFlag | kUrgFlag, .urgent = static_cast<std::uint16_t>(urgent)});
+    check({.flags = flag::kAck | flag::kUrg, .urgent = static_cast<std::uint16_t>(urgent)});
 }
 
 TEST_F(SegmentationTest, IdsGoUpAndWrapButOnAtomicDatagrams) {
@@ -230,9 +235,7 @@ TEST_F(SegmentationTest, DataStaysWhereItIsAndWhatIsSharedIsNotTakenAway) {
   rte_mbuf_refcnt_update(held, 1);
   std::vector<Packet> pieces = cut(std::move(whole), o.link);
   ASSERT_EQ(pieces.size(), 5u);
-  std::uint32_t done = 0;
-  for (unsigned i = 0; i < pieces.size(); ++i)
-    done += check_piece(pieces[i], o, i, done);
+  check_pieces(pieces, o);
   end(pieces);
   EXPECT_EQ(bytes_of(twin), before) << "the twin shares the bytes and is as it was";
   rte_pktmbuf_free_seg(held);
@@ -251,9 +254,7 @@ TEST_F(SegmentationTest, HeadersThatAreScatteredAreGathered) {
   std::memset(packet.push(o.link), 1, o.link);
   std::vector<Packet> pieces = cut(std::move(packet), o.link);
   ASSERT_EQ(pieces.size(), 4u);
-  std::uint32_t done = 0;
-  for (unsigned i = 0; i < pieces.size(); ++i)
-    done += check_piece(pieces[i], o, i, done);
+  check_pieces(pieces, o);
   end(pieces);
   ledger_.deliver(std::move(twin));
 }
@@ -277,9 +278,7 @@ TEST_F(SegmentationTest, R4_AnEmptyPoolEndsTheRestAsOneDropAndEveryPieceMadeIsWh
     EXPECT_TRUE(cutting.failed());
     EXPECT_LT(pieces.size(), 14u);
     EXPECT_EQ(drops(Drop::SegmentNoBuffer), before + 1);
-    std::uint32_t done = 0;
-    for (unsigned i = 0; i < pieces.size(); ++i)
-      done += check_piece(pieces[i], o, i, done);
+    check_pieces(pieces, o);
     end(pieces);
   }
 }
@@ -401,7 +400,7 @@ class TsoPortTest : public SegmentationTest {
     transmitter.send(now, 0, large(o));
     LargeOptions urgent = o;
     urgent.data = 2000;
-    urgent.flags |= kUrgFlag;
+    urgent.flags |= flag::kUrg;
     transmitter.send(now, 0, large(urgent));
     transmitter.flush(now);
     packet::Burst burst;

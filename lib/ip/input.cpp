@@ -137,9 +137,8 @@ bool Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinat
 }
 
 // Decides for each packet whether it is for us, to be forwarded, or refused. `octets` of all;
-// `groups`: some may be
-// for a group or all of a link, which are never forwarded, whatever a default route says (RFC 1812
-// section 5.3.5.1).
+// `groups`: some may be for a group or all of a link, which are never forwarded, whatever a default
+// route says (RFC 1812 section 5.3.5.1).
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations, std::uint32_t octets,
                   bool groups) {
   const route::Route* routes[Burst::kCapacity];

@@ -7,6 +7,7 @@
 #include "base/checksum.hpp"
 #include "base/ipv4.hpp"
 #include "packet/packet.hpp"
+#include "wire/pseudo_header.hpp"
 
 namespace linnet::ip {
 
@@ -16,10 +17,7 @@ namespace linnet::ip {
 // zero.
 inline ChecksumSum transport_sum(packet::PacketRef packet, std::uint16_t length, Ipv4Address source,
                                  Ipv4Address destination, std::uint8_t protocol) {
-  ChecksumSum sum;
-  sum.add(source.network());
-  sum.add(destination.network());
-  sum.add_host(protocol);
+  ChecksumSum sum = wire::pseudo_header_sum(source, destination, protocol);
   sum.add_host(length);
   if (length <= packet.contiguous()) [[likely]]
     sum.add(std::span(packet.data(), length));

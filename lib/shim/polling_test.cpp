@@ -42,6 +42,21 @@ class Polling : public testing::Test {
   std::shared_ptr<shim::Program> program_;
 };
 
+// Both ends of a connection, and whom the listener took it from.
+struct Ends {
+  Socket listener = Socket::stream(), client = Socket::stream();
+  SocketName from;
+  Socket server = opened();
+
+  Socket opened() {
+    const SocketName here(INADDR_LOOPBACK, 7000);
+    EXPECT_EQ(listener.bind(here), 0);
+    EXPECT_EQ(listener.listen(8), 0);
+    EXPECT_EQ(client.connect(here), 0);
+    return listener.accept(&from);
+  }
+};
+
 // As on Linux: what a write has taken is sent, though the program ends before a lane has looked.
 TEST_F(Polling, WhatAProgramAskedForBeforeItEndedIsDone) {
   const SocketName here(INADDR_LOOPBACK, 7000);
@@ -91,16 +106,10 @@ TEST_F(Polling, AProgramThatHadReadAllEndsWithoutAReset) {
 }
 
 TEST_F(Polling, BlockingCallsTakeTheTurnsThatTheyWaitFor) {
-  const SocketName here(INADDR_LOOPBACK, 7000);
-  Socket listener = Socket::stream();
-  ASSERT_EQ(listener.bind(here), 0);
-  ASSERT_EQ(listener.listen(8), 0);
-  Socket client = Socket::stream();
-  ASSERT_EQ(client.connect(here), 0);
-  SocketName from;
-  Socket server = listener.accept(&from);
+  Ends ends;
+  Socket &client = ends.client, &server = ends.server;
   ASSERT_TRUE(server);
-  EXPECT_EQ(from.address(), INADDR_LOOPBACK);
+  EXPECT_EQ(ends.from.address(), INADDR_LOOPBACK);
 
   std::array<std::byte, 64> bytes{};
   bytes[0] = std::byte{7};
@@ -111,13 +120,8 @@ TEST_F(Polling, BlockingCallsTakeTheTurnsThatTheyWaitFor) {
 }
 
 TEST_F(Polling, BuffersThatGoBackWithAnAnswerCanBeUsedAgain) {
-  const SocketName here(INADDR_LOOPBACK, 7000);
-  Socket listener = Socket::stream();
-  ASSERT_EQ(listener.bind(here), 0);
-  ASSERT_EQ(listener.listen(8), 0);
-  Socket client = Socket::stream();
-  ASSERT_EQ(client.connect(here), 0);
-  Socket server = listener.accept();
+  Ends ends;
+  Socket &client = ends.client, &server = ends.server;
   ASSERT_TRUE(server);
   std::array<std::byte, 64> bytes{};
   ASSERT_EQ(client.send(bytes), 64);

@@ -10,10 +10,7 @@
 
 namespace linnet::tcp {
 
-namespace flag {
-inline constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32,
-                              kEce = 64, kCwr = 128;
-}
+namespace flag = wire::tcp_flag;
 
 // What the options of one segment say; `wire` parses and emits them.
 using SegmentOptions = wire::TcpOptions;

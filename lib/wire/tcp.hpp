@@ -37,6 +37,11 @@ struct TcpHeader {
 };
 static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
 
+namespace tcp_flag {
+inline constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32,
+                              kEce = 64, kCwr = 128;
+}
+
 inline constexpr unsigned kTcpMinHeader = 20;
 inline constexpr unsigned kTcpMaxOptions = 40;
 inline constexpr std::uint8_t kTcpMaxWindowScale = 14;  // RFC 7323 section 2.3
