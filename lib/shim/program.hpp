@@ -25,7 +25,6 @@
 #include "socket/ports.hpp"
 #include "socket/sessions.hpp"
 #include "socket/settings.hpp"
-#include "tcp/fast_open.hpp"
 
 namespace linnet::shim {
 
@@ -40,9 +39,8 @@ struct Parts {
   // Bytes a new stream's buffers have (Linux: tcp_wmem and tcp_rmem, the middle ones).
   const std::atomic<std::uint32_t>& stream_send_buffer;
   const std::atomic<std::uint32_t>& stream_receive_buffer;
-  // net.ipv4.tcp_fastopen, and tcp_fastopen_key for listeners without keys of their own.
+  // net.ipv4.tcp_fastopen.
   const std::atomic<std::uint32_t>& fast_open;
-  const tcp::FastOpenKeys& fast_open_keys;
   Host& host;
 };
 
@@ -73,7 +71,6 @@ class Program : public std::enable_shared_from_this<Program> {
     return static_cast<int>(parts_.stream_receive_buffer.load(std::memory_order_relaxed));
   }
   std::uint32_t fast_open() const { return parts_.fast_open.load(std::memory_order_relaxed); }
-  tcp::FastOpenKeySet fast_open_keys() const { return parts_.fast_open_keys.load(); }
   unsigned lanes() const { return lanes_; }
   std::uint16_t session() const { return number_; }
 

@@ -17,7 +17,6 @@ Parts StackHost::parts() {
           sockets.tcp_settings.tcp_wmem_default.atomic(),
           sockets.tcp_settings.tcp_rmem_default.atomic(),
           sockets.tcp_settings.tcp_fastopen.atomic(),
-          sockets.tcp_settings.fast_open_keys,
           *this};
 }
 

@@ -12,6 +12,7 @@
 #include "shim/pieces.hpp"
 #include "shim/stream.hpp"
 #include "socket/options.hpp"
+#include "tcp/fast_open.hpp"
 
 namespace linnet::shim {
 namespace {
@@ -80,10 +81,14 @@ int Stream::set_special(Lock& lock, int level, int name, const void* value, sock
   return 0;
 }
 
+// The socket's own keys: where none were set there is nothing to tell, though the system has some.
 int Stream::fast_open_key(void* value, socklen_t* length) {
   const std::lock_guard lock(mutex_);
-  const tcp::FastOpenKeySet keys =
-      options_->fast_open_keys ? *options_->fast_open_keys : program().fast_open_keys();
+  if (!options_->fast_open_keys) {
+    *length = 0;
+    return 0;
+  }
+  const tcp::FastOpenKeySet& keys = *options_->fast_open_keys;
   const SipKey both[] = {keys.primary, keys.backup};
   const auto count = std::min<std::size_t>(*length, (keys.has_backup ? 2 : 1) * kKeyBytes);
   std::memcpy(value, both, count);

@@ -177,7 +177,7 @@ class CallsTest : public testing::Test {
  protected:
   CallsTest() : pool_(std::move(packet::Pool::create(pool_options())).value()) {
     program_ = std::move(Program::create({sessions_, buffers_, ports_, settings_, stream_buffer_,
-                                          stream_buffer_, fast_open_, fast_open_keys_, host_}))
+                                          stream_buffer_, fast_open_, host_}))
                    .value();
     lane_ = std::make_unique<EchoLane>(*sessions_.at(0), buffers_);
     host_.lane = lane_.get();
@@ -215,7 +215,6 @@ class CallsTest : public testing::Test {
   socket::Settings settings_;
   std::atomic<std::uint32_t> stream_buffer_{65536};
   std::atomic<std::uint32_t> fast_open_{0};
-  tcp::FastOpenKeys fast_open_keys_;
   socket::Sessions sessions_{1};
   socket::Buffers buffers_{*pool_};
   socket::Ports ports_{settings_, 1, 7};

@@ -147,7 +147,8 @@ void TcpSockets::take_syn(Turn& turn, Listener& listener, Arrived& arrived,
               maker.make(bytes_of(flow), arrived.segment, options, turn.now));
     end(turn, arrived, Drop::TcpHalfOpen);
   };
-  if (cookies == 2 || full) return answer_with_cookie();
+  // An ISN beyond TIME-WAIT's numbers (RFC 6191) is none that a cookie could be.
+  if ((cookies == 2 || full) && !initial) return answer_with_cookie();
   const tcp::Seq ours =
       initial ? *initial
               : tcp::initial_sequence(context_.system.initial_key, bytes_of(flow), turn.now);

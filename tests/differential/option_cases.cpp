@@ -160,7 +160,8 @@ std::string try_congestion(Calls& calls, int type) {
   return out;
 }
 
-// One key or two, of any length that is none; short looks at what was set; while it listens.
+// None yet; one key or two, of any length that is none; short looks at what was set; while it
+// listens.
 std::string try_fast_open_key(Calls& calls, int type) {
   const int fd = calls.socket(AF_INET, type, 0);
   std::string out;
@@ -181,6 +182,7 @@ std::string try_fast_open_key(Calls& calls, int type) {
     out += "set " + std::to_string(length) + " " +
            result_text(calls.setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, length)) + "; ";
   };
+  get(64);
   for (const socklen_t length : {16u, 0u, 8u, 15u, 17u, 31u, 33u, 48u, 32u}) {
     set(length);
     if (length == 16 || length == 32) {
