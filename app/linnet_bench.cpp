@@ -23,6 +23,7 @@ struct Choices {
   linnet::bench::ForwardOptions forward;
   linnet::bench::FrameOptions frames;
   linnet::bench::TcpOptions tcp;
+  std::string medium = "memif";
 };
 
 options::options_description describe(Choices& choices) {
@@ -44,7 +45,12 @@ options::options_description describe(Choices& choices) {
       ("hugepages", options::bool_switch(&forward.hugepages), "use huge pages")                //
       ("over", options::value(&tcp.over)->default_value(tcp.over), "tcp: linnet or kernel")    //
       ("role", options::value(&tcp.role)->default_value(tcp.role), "tcp: server, client, both")(
-          "wire", options::value(&tcp.wire)->default_value(tcp.wire), "tcp: name of the memif")  //
+          "wire", options::value(&tcp.wire)->default_value(tcp.wire), "tcp: name of its socket")  //
+      ("medium", options::value(&choices.medium)->default_value(choices.medium),
+       "tcp: memif, vhost or ring")                                                  //
+      ("mtu", options::value(&tcp.mtu)->default_value(tcp.mtu), "tcp: of the wire")  //
+      ("server-core", options::value(&tcp.server_core)->default_value(tcp.server_core),
+       "tcp, role both: CPU of the server's thread; -1: one thread for both")  //
       ("count", options::value(&forward.count)->default_value(0),
        "forward: end after N packets; idle: pairs");
   return all;
@@ -94,6 +100,9 @@ int main(int argc, char** argv) {
     return ran ? 0 : fail(ran.error());
   }
   if (is("tcp")) {
+    const auto medium = linnet::bench::medium_from(choices.medium);
+    if (!medium) return fail(medium.error());
+    choices.tcp.medium = *medium;
     choices.tcp.core = static_cast<int>(choices.forward.core);
     choices.tcp.memory_mb = choices.forward.memory_mb;
     choices.tcp.packets = choices.forward.packets;

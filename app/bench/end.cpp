@@ -7,25 +7,29 @@
 
 namespace linnet::bench {
 
-Result<std::unique_ptr<End>> End::create(const TcpOptions& options, bool server) {
+Result<std::unique_ptr<End>> End::create(const TcpOptions& options, bool server,
+                                         packet::Pool* shared) {
   std::unique_ptr<End> end(new End);
-  if (Result<> begun = end->begin(server ? "server" : "client", options.packets); !begun)
-    return begun.error();
+  const auto pool = pool_for(server ? "server" : "client", options.packets, options.mtu);
+  if (Result<> begun = end->begin(pool, shared); !begun) return begun.error();
   if (Result<> added = end->add_wire(options, server); !added) return added.error();
   return end;
 }
 
 Result<std::unique_ptr<End>> End::create_alone(std::uint32_t packets) {
   std::unique_ptr<End> end(new End);
-  if (Result<> begun = end->begin("alone", packets); !begun) return begun.error();
+  packet::Pool::Options pool;
+  pool.name = "alone";
+  pool.packets = packets;
+  if (Result<> begun = end->begin(pool, nullptr); !begun) return begun.error();
   return end;
 }
 
-Result<> End::begin(const char* name, std::uint32_t packets) {
+Result<> End::begin(const packet::Pool::Options& pool, packet::Pool* shared) {
   time::TscClock clock;
   stack::Options options;
-  options.pool.name = name;
-  options.pool.packets = packets;
+  options.pool = pool;
+  options.shared_pool = shared;
   options.seed = 1;
   options.origin = clock.now();
   auto stack = stack::Stack::create(options);
@@ -41,10 +45,11 @@ Result<> End::begin(const char* name, std::uint32_t packets) {
 
 Result<> End::add_wire(const TcpOptions& options, bool server) {
   device::PortOptions wanted;
-  wanted.name = "wire";
-  wanted.devargs = std::string(server ? "net_memif0,role=server" : "net_memif1,role=client") +
-                   ",id=0,rsize=10,socket=" + options.wire;
+  wanted.name = server ? "server" : "client";  // its address, too, where the driver has none
+  wanted.devargs = devargs_of(options.medium, server, options.wire);
   wanted.pool = &stack_->pool();
+  wanted.mtu = options.mtu;
+  wanted.tso = false;
   auto port = device::Port::create(wanted);
   if (!port) return port.error();
   auto added = stack_->add_device(std::move(port).value());

@@ -6,18 +6,20 @@
 
 #include "app/bench/tcp.hpp"
 #include "base/result.hpp"
+#include "packet/pool.hpp"
 #include "shim/program.hpp"
 #include "shim/stack_host.hpp"
 #include "stack/stack.hpp"
 
 namespace linnet::bench {
 
-// One end of a wire: a stack with one memif port, a program, and the thread that runs both. EAL
-// runs.
+// One end of a wire: a stack with one port, a program, and the thread that runs both. EAL runs.
 class End {
  public:
-  // `server`: 198.18.0.1, and the wire's server; else 198.18.0.2.
-  static Result<std::unique_ptr<End>> create(const TcpOptions& options, bool server);
+  // `server`: 198.18.0.1, and the wire's server; else 198.18.0.2. `shared`: the pool of both ends
+  // of a ring, outlives them; null: a pool of its own.
+  static Result<std::unique_ptr<End>> create(const TcpOptions& options, bool server,
+                                             packet::Pool* shared = nullptr);
   // A stack without a port: a program talks to itself over `lo`.
   static Result<std::unique_ptr<End>> create_alone(std::uint32_t packets);
   ~End();
@@ -30,7 +32,7 @@ class End {
 
  private:
   End() = default;
-  Result<> begin(const char* name, std::uint32_t packets);
+  Result<> begin(const packet::Pool::Options& pool, packet::Pool* shared);
   Result<> add_wire(const TcpOptions& options, bool server);
 
   std::unique_ptr<stack::Stack> stack_;

@@ -22,9 +22,23 @@ std::int64_t monotonic_ns() {
 std::string Outcome::json() const {
   std::ostringstream out;
   out << "{\"requests\": " << requests << ", \"offered\": " << offered << ", \"bytes\": " << bytes
-      << ", \"failed\": " << failed << ", \"seconds\": " << seconds << ", \"p50_us\": " << p50_us
-      << ", \"p99_us\": " << p99_us << ", \"longest_us\": " << longest_us << "}";
+      << ", \"failed\": " << failed << ", \"wrong\": " << wrong << ", \"seconds\": " << seconds
+      << ", \"p50_us\": " << p50_us << ", \"p99_us\": " << p99_us
+      << ", \"longest_us\": " << longest_us << "}";
   return out.str();
+}
+
+const std::byte* Pattern::at(std::uint64_t offset) {
+  static const std::vector<std::byte> bytes = [] {
+    std::vector<std::byte> out(kPeriod + kMost);
+    std::uint32_t state = 1;  // the minimal standard generator
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      state = static_cast<std::uint32_t>(std::uint64_t{state} * 48271 % 0x7fffffff);
+      out[i] = i < kPeriod ? static_cast<std::byte>(state >> 8) : out[i - kPeriod];
+    }
+    return out;
+  }();
+  return bytes.data() + offset % kPeriod;
 }
 
 void Latencies::tell(double cycles_a_second, Outcome& out) {

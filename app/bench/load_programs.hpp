@@ -69,7 +69,7 @@ class Endpoint {
   std::array<epoll_event, kMostEvents> events_;
 };
 
-// Answers each `bytes` with as many; with Bulk it takes all and says nothing.
+// Answers each `bytes` with as many; of bulk it takes all and says nothing.
 template <typename Net>
 class Server : public Endpoint<Net> {
  public:
@@ -89,6 +89,9 @@ class Server : public Endpoint<Net> {
   }
 
   bool good() const { return good_; }
+  // Of a Check.
+  std::uint64_t received() const { return received_; }
+  std::uint64_t wrong() const { return wrong_; }
   void step() {
     for (const epoll_event& event : this->look()) {
       if (event.data.u64 == kListener)
@@ -102,9 +105,15 @@ class Server : public Endpoint<Net> {
   static constexpr std::uint64_t kListener = ~std::uint64_t{0};
   struct Peer {
     bool open = false;
-    std::uint32_t got = 0;  // of a request that is not complete
+    std::uint32_t got = 0;    // of a request that is not complete
+    std::uint64_t taken = 0;  // of a Check
   };
 
+  void compare(Peer& from, std::size_t count) {
+    if (std::memcmp(this->room_.data(), Pattern::at(from.taken), count) != 0) ++wrong_;
+    from.taken += count;
+    received_ += count;
+  }
   Peer& peer(int fd) {
     if (base_ < 0) base_ = fd & ~0xfffff;
     const auto at = static_cast<std::size_t>(fd - base_);
@@ -113,7 +122,7 @@ class Server : public Endpoint<Net> {
   }
   void accept() {
     for (int fd; (fd = Net::accept(listener_)) >= 0;) {
-      if (task_.work != Work::Bulk) this->no_delay(fd);
+      if (!is_bulk(task_.work)) this->no_delay(fd);
       peer(fd) = {.open = true};
       this->watch(fd, EPOLLIN, static_cast<std::uint64_t>(fd));
     }
@@ -128,7 +137,8 @@ class Server : public Endpoint<Net> {
       if (count == 0 || errno != EAGAIN) close(fd);
       return;
     }
-    if (task_.work == Work::Bulk) return;
+    if (task_.work == Work::Check) compare(peer(fd), static_cast<std::size_t>(count));
+    if (is_bulk(task_.work)) return;
     Peer& from = peer(fd);
     from.got += static_cast<std::uint32_t>(count);
     const std::uint32_t whole = from.got / task_.bytes * task_.bytes;
@@ -142,6 +152,8 @@ class Server : public Endpoint<Net> {
   const Task task_;
   const int listener_;
   bool good_ = false;
+  std::uint64_t received_ = 0;
+  std::uint64_t wrong_ = 0;
   int base_ = -1;  // descriptors of one stack begin somewhere
   std::vector<Peer> pending_;
 };
@@ -179,10 +191,9 @@ class Client : public Endpoint<Net> {
     if (!running_ || ending_) return running_;
     const std::uint64_t now = Stopwatch::cycles();
     if (task_.work == Work::Offer) offer(now);
-    const std::uint64_t done =
-        task_.work == Work::Bulk ? outcome_.bytes / kWrite : outcome_.requests;
+    const std::uint64_t done = is_bulk(task_.work) ? outcome_.bytes / kWrite : outcome_.requests;
     if (task_.count != 0 ? done < task_.count : now < deadline_) return true;
-    if (task_.work != Work::Bulk) return end();
+    if (!is_bulk(task_.work)) return end();
     // Until the server has it all.
     ending_ = true;
     for (Peer& peer : peers_) {
@@ -202,6 +213,7 @@ class Client : public Endpoint<Net> {
     int fd = -1;
     bool connected = false;
     std::uint32_t got = 0;
+    std::uint64_t written = 0;  // of bulk
     std::uint64_t sent_at = 0;
     std::deque<std::uint64_t> due;  // Offer: when each that is not answered was due
     std::uint32_t unsent = 0;       // Offer: bytes that found no room
@@ -213,7 +225,7 @@ class Client : public Endpoint<Net> {
     peer.connected = false;
     peer.got = 0;
     peer.sent_at = Stopwatch::cycles();
-    if (task_.work != Work::Bulk) this->no_delay(peer.fd);
+    if (!is_bulk(task_.work)) this->no_delay(peer.fd);
     Net::connect(peer.fd, reinterpret_cast<const sockaddr*>(&server_), sizeof server_);
     this->watch(peer.fd, EPOLLOUT, i);
   }
@@ -227,7 +239,7 @@ class Client : public Endpoint<Net> {
       if (running_) start(i);
       return;
     }
-    if (task_.work == Work::Bulk && !ending_) return go(i);
+    if (is_bulk(task_.work) && !ending_) return go(i);
     receive(i);
   }
   // The connection is over: another one.
@@ -238,14 +250,18 @@ class Client : public Endpoint<Net> {
     open(i);
   }
   void start(std::size_t i) {
-    if (task_.work == Work::Bulk) this->watch(peers_[i].fd, EPOLLOUT, i, EPOLL_CTL_MOD);
+    if (is_bulk(task_.work)) this->watch(peers_[i].fd, EPOLLOUT, i, EPOLL_CTL_MOD);
     if (task_.work != Work::Offer) go(i);
   }
   void go(std::size_t i) {
     Peer& peer = peers_[i];
-    if (task_.work == Work::Bulk) {
-      const ssize_t count = Net::send(peer.fd, this->room_.data(), kWrite);
-      if (count > 0) outcome_.bytes += static_cast<std::uint64_t>(count);
+    if (is_bulk(task_.work)) {
+      const bool check = task_.work == Work::Check;
+      const std::byte* const from = check ? Pattern::at(peer.written) : this->room_.data();
+      const ssize_t count = Net::send(peer.fd, from, kWrite);
+      if (count <= 0) return;
+      peer.written += static_cast<std::uint64_t>(count);
+      outcome_.bytes += static_cast<std::uint64_t>(count);
       return;
     }
     if (task_.work == Work::Request) peer.sent_at = Stopwatch::cycles();

@@ -2,11 +2,15 @@
 #include "app/bench/tcp.hpp"
 
 #include <poll.h>
+#include <rte_launch.h>
 #include <sched.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <istream>
+#include <optional>
 #include <ostream>
 #include <sstream>
 #include <thread>
@@ -32,8 +36,10 @@ Result<Task> task_from(std::istream& words) {
     task.work = Work::Connect;
   else if (work == "bulk")
     task.work = Work::Bulk;
+  else if (work == "check")
+    task.work = Work::Check;
   else
-    return Error{"not a kind of work", work, -1, "request, offer, connect or bulk"};
+    return Error{"not a kind of work", work, -1, "request, offer, connect, bulk or check"};
   if (task.bytes == 0 || task.bytes > kWrite)
     return Error{"bytes out of range", work, -1, "1-65536"};
   return task;
@@ -54,8 +60,14 @@ class Patience {
   std::uint64_t next_ = 0;
 };
 
+// What a server has seen of a Check.
+struct Seen {
+  std::uint64_t received = 0;
+  std::uint64_t wrong = 0;
+};
+
 template <typename Net>
-Result<> serve(const Task& task, std::ostream& out) {
+Result<> serve(const Task& task, std::ostream& out, Seen& seen) {
   Server<Net> server(task);
   if (!server.good()) return Error{"the port is not to be had", std::to_string(kBenchPort)};
   out << "{\"serves\": true}" << std::endl;
@@ -64,6 +76,7 @@ Result<> serve(const Task& task, std::ostream& out) {
     for (int i = 0; i < 64; ++i)
       server.step();
   }
+  seen = {server.received(), server.wrong()};
   return Ok{};
 }
 
@@ -104,7 +117,7 @@ Result<> wait_for_link(std::initializer_list<End*> ends) {
   while (!all_up()) {
     for (End* end : ends)
       end->host().drive();
-    if (waiting.seconds() > 20) return Error{"the other end of the wire does not come", "memif"};
+    if (waiting.seconds() > 20) return Error{"the other end of the wire does not come", "link"};
   }
   return Ok{};
 }
@@ -120,6 +133,7 @@ template <typename Net>
 Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>()>& prepare,
               const std::function<void()>& after) {
   std::string line;
+  Seen seen;
   out << "{\"ready\": true}" << std::endl;
   while (std::getline(in, line)) {
     std::istringstream words(line);
@@ -127,7 +141,8 @@ Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>(
     words >> verb;
     if (verb == "quit") return Ok{};
     if (verb == "stop") {
-      out << "{\"stopped\": true}" << std::endl;
+      out << "{\"stopped\": true, \"received\": " << seen.received << ", \"wrong\": " << seen.wrong
+          << "}" << std::endl;
       continue;
     }
     if (verb != "serve" && verb != "run")
@@ -136,7 +151,7 @@ Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>(
     if (!task) return task.error();
     if (Result<> prepared = prepare(); !prepared) return prepared;
     if (verb == "serve") {
-      if (Result<> served = serve<Net>(*task, out); !served) return served;
+      if (Result<> served = serve<Net>(*task, out, seen); !served) return served;
       after();
       continue;
     }
@@ -148,29 +163,102 @@ Result<> obey(std::istream& in, std::ostream& out, const std::function<Result<>(
   return Ok{};
 }
 
-// Both ends in turns on this thread.
-Result<> count(End& server_end, End& client_end, std::istream& in, std::ostream& out) {
-  std::string line;
-  while (std::getline(in, line)) {
-    std::istringstream words(line);
-    std::string verb;
-    words >> verb;
-    if (verb == "quit") return Ok{};
-    Result<Task> task = task_from(words);
-    if (!task) return task.error();
-    task->count = static_cast<std::uint64_t>(task->seconds);
-    if (verb != "count" || task->count == 0)
-      return Error{"not a command", line, -1, "count WORK BYTES CONNECTIONS COUNT"};
-    task->seconds = 600;
-    if (Result<> up = wait_for_link({&server_end, &client_end}); !up) return up;
-    server_end.choose();
-    Server<LinnetNet> server(*task);
-    client_end.choose();
-    const Result<Outcome> outcome = run_client<LinnetNet>(*task, [&] { server.step(); });
-    if (!outcome) return outcome.error();
-    out << outcome->json() << std::endl;
+// Both ends in this process.
+class Twins {
+ public:
+  Twins(End& server, End& client, std::optional<unsigned> lcore)
+      : server_(server), client_(client), lcore_(lcore) {}
+
+  Result<> obey(std::istream& in, std::ostream& out) {
+    std::string line;
+    out << "{\"ready\": true}" << std::endl;
+    while (std::getline(in, line)) {
+      std::istringstream words(line);
+      std::string verb;
+      words >> verb;
+      if (verb == "quit") return Ok{};
+      Result<Task> task = task_from(words);
+      if (!task) return task.error();
+      if (verb != (lcore_ ? "run" : "count") || task->seconds <= 0)
+        return Error{"not a command", line, -1, "run, or count where there is one thread"};
+      if (Result<> up = wait_for_link({&server_, &client_}); !up) return up;
+      const Result<Outcome> outcome = lcore_ ? run(*task) : count(*task);
+      if (!outcome) return outcome.error();
+      out << outcome->json() << std::endl;
+    }
+    return Ok{};
   }
-  return Ok{};
+
+ private:
+  // In turns on this thread.
+  Result<Outcome> count(Task& task) {
+    task.count = static_cast<std::uint64_t>(task.seconds);
+    task.seconds = 600;
+    server_.choose();
+    Server<LinnetNet> server(task);
+    client_.choose();
+    Result<Outcome> outcome = run_client<LinnetNet>(task, [&] { server.step(); });
+    if (outcome) outcome->wrong = server.wrong() + (outcome->bytes - server.received());
+    return outcome;
+  }
+  // The server on a core of its own.
+  Result<Outcome> run(const Task& task) {
+    task_ = &task;
+    state_.store(State::Begins);
+    if (rte_eal_remote_launch(&Twins::serve, this, *lcore_) != 0)
+      return Error{"the server's core is not to be had", std::to_string(*lcore_)};
+    while (state_.load() == State::Begins)
+      client_.host().drive();
+    client_.choose();
+    Result<Outcome> outcome = run_client<LinnetNet>(task, [] {});
+    settle(client_);
+    state_.store(State::Ends);
+    rte_eal_wait_lcore(*lcore_);
+    if (outcome && task.work == Work::Check)
+      outcome->wrong = seen_.wrong + (outcome->bytes - seen_.received);
+    return outcome;
+  }
+  static int serve(void* self) {
+    Twins& twins = *static_cast<Twins*>(self);
+    twins.server_.choose();
+    {
+      Server<LinnetNet> server(*twins.task_);
+      twins.state_.store(State::Serves);
+      while (twins.state_.load(std::memory_order_relaxed) == State::Serves)
+        server.step();
+      twins.seen_ = {server.received(), server.wrong()};
+    }
+    settle(twins.server_);
+    return 0;
+  }
+
+  enum class State { Begins, Serves, Ends };
+  End& server_;
+  End& client_;
+  const std::optional<unsigned> lcore_;
+  const Task* task_ = nullptr;
+  Seen seen_;
+  std::atomic<State> state_{State::Begins};
+};
+
+// The ports of a ring end before the ring, the stacks before the pool that they share.
+Result<> run_twins(const TcpOptions& options, const stack::Eal& eal, std::istream& in,
+                   std::ostream& out) {
+  std::unique_ptr<packet::Pool> pool;
+  std::unique_ptr<Rings> rings;
+  if (options.medium == Medium::Ring) {
+    auto made = packet::Pool::create(pool_for("both", 2 * options.packets, options.mtu));
+    if (!made) return made.error();
+    pool = std::move(made).value();
+    auto joined = Rings::create();
+    if (!joined) return joined.error();
+    rings = std::move(joined).value();
+  }
+  auto server = End::create(options, true, pool.get());
+  if (!server) return server.error();
+  auto client = End::create(options, false, pool.get());
+  if (!client) return client.error();
+  return Twins(**server, **client, eal.lane_lcore(0)).obey(in, out);
 }
 
 Result<> pin(int core) {
@@ -193,20 +281,24 @@ Result<> run_tcp(const TcpOptions& options, std::istream& in, std::ostream& out)
   stack::EalOptions eal_options;
   eal_options.memory_mb = options.memory_mb;
   eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
+  eal_options.shared_files = options.medium == Medium::Vhost;
   if (options.core >= 0) eal_options.control_core = static_cast<unsigned>(options.core);
+  if (options.role == "both" && options.server_core >= 0)
+    eal_options.lane_cores.push_back(static_cast<unsigned>(options.server_core));
   auto eal = stack::Eal::start(eal_options);
   if (!eal) return eal.error();
-  if (options.role == "both") {
-    auto first = End::create(options, true);
-    if (!first) return first.error();
-    auto second = End::create(options, false);
-    if (!second) return second.error();
-    return count(**first, **second, in, out);
-  }
+  if (options.role == "both") return run_twins(options, **eal, in, out);
   auto end = End::create(options, server);
   if (!end) return end.error();
-  return obey<LinnetNet>(
-      in, out, [&] { return wait_for_link({end->get()}); }, [&] { settle(**end); });
+  const Result<> obeyed =
+      obey<LinnetNet>(in, out, [&] { return wait_for_link({end->get()}); }, [&] { settle(**end); });
+  // virtio_user's alarms outlive its device and crash who has closed it (DPDK 22.11): this process
+  // ends without closing.
+  if (options.medium == Medium::Vhost && !server && obeyed) {
+    out.flush();
+    std::_Exit(0);
+  }
+  return obeyed;
 }
 
 }  // namespace linnet::bench

@@ -106,6 +106,7 @@ std::vector<std::string> arguments_for(const EalOptions& options, bool hugepages
   // Hugepages without files: nothing to leave behind, several daemons side by side.
   if (hugepages) {
     out.push_back("--in-memory");
+    if (options.shared_files) out.push_back("--single-file-segments");
   } else {
     out.insert(out.end(), {"--no-huge", "--no-shconf"});
   }

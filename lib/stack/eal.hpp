@@ -18,6 +18,7 @@ struct EalOptions {
   Hugepages hugepages = Hugepages::Auto;  // Auto: where enough are free
   std::optional<unsigned> control_core;   // CPU of the control core; none: any that it may run on
   std::vector<unsigned> lane_cores;       // CPU of each lane; empty: lanes turn on the control core
+  bool shared_files = false;              // memory in few files, as vhost-user wants to be given
   std::vector<std::string> pci_devices;   // the only PCI devices that DPDK may touch
   std::string log_path;                   // DPDK's output is appended there; empty: kept in memory
   unsigned log_level = 6;                 // the loudest that is logged: 1 (emergency) to 8 (debug)

@@ -54,9 +54,13 @@ Result<> Stack::build(const Options& options) {
     return Error{"impossible burst", std::to_string(options.burst), -1,
                  "1 to " + std::to_string(packet::Burst::kCapacity)};
   }
-  auto pool = packet::Pool::create(options.pool);
-  if (!pool) return pool.error();
-  pool_ = std::move(pool).value();
+  pool_ = options.shared_pool;
+  if (pool_ == nullptr) {
+    auto pool = packet::Pool::create(options.pool);
+    if (!pool) return pool.error();
+    own_pool_ = std::move(pool).value();
+    pool_ = own_pool_.get();
+  }
   rcu_ = std::make_unique<table::Rcu>(options.lanes);
   routes_ = std::make_unique<route::Tables>(devices_, *rcu_);
   addresses_ = std::make_unique<route::Addresses>(devices_, *routes_, *rcu_);

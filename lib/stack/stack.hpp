@@ -26,8 +26,11 @@
 namespace linnet::stack {
 
 struct Options {
-  unsigned lanes = 1;                         // 1..device::kMaxQueues
-  packet::Pool::Options pool{};               // its name must be unique in the process
+  unsigned lanes = 1;            // 1..device::kMaxQueues
+  packet::Pool::Options pool{};  // its name must be unique in the process
+  // Instead of one of its own: the pool of several stacks in a process that give each other packets
+  // by reference. Must outlive them.
+  packet::Pool* shared_pool = nullptr;
   unsigned burst = packet::Burst::kCapacity;  // frames taken from a port at once, 1..64
   std::uint32_t neighbour_capacity = 4096;
   std::uint64_t seed = 0;  // of all randomness and keys; time::system_seed() outside tests
@@ -51,7 +54,8 @@ struct Account {
 
 class Stack {
  public:
-  // EAL must have been started. Makes the pool and the device `lo`, up, with 127.0.0.1/8.
+  // EAL must have been started. Makes the pool, unless it is shared, and the device `lo`, up, with
+  // 127.0.0.1/8.
   static Result<std::unique_ptr<Stack>> create(const Options& options);
   // Lanes must have stopped. Drops what is held (stack::Drop::Shutdown); every packet must be back.
   ~Stack();
@@ -95,7 +99,8 @@ class Stack {
   void link_changed(device::Device& device, bool up);
   void take_events();
 
-  std::unique_ptr<packet::Pool> pool_;
+  std::unique_ptr<packet::Pool> own_pool_;
+  packet::Pool* pool_ = nullptr;
   std::unique_ptr<table::Rcu> rcu_;
   device::DeviceTable devices_;
   ip::Settings ip_settings_;

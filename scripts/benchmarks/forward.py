@@ -23,12 +23,12 @@ ROUTE_MEMORY_MB = 256
 
 
 @contextlib.contextmanager
-def hugepages():
-    """Huge pages for two programs while the benchmark runs; False where there are none to get."""
+def hugepages(memory_mb=2 * MEMORY_MB):
+    """Huge pages for the programs while the benchmark runs; False where there are none to get."""
     free = int(re.search(r"HugePages_Free:\s+(\d+)",
                          pathlib.Path("/proc/meminfo").read_text()).group(1))
     before = int(PAGES.read_text())
-    want = 2 * MEMORY_MB // 2 + 64
+    want = memory_mb // 2 + 64
     try:
         if free < want:
             PAGES.write_text(str(before + want - free))
