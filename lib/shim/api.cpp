@@ -194,8 +194,8 @@ namespace {
 
 int wait_for_events(int set, epoll_event* events, int most, int timeout_ms, const sigset_t* mask) {
   if (most <= 0) return answer(-EINVAL);
-  const std::shared_ptr<File> file = Descriptors::of_process().get(set);
-  if (file == nullptr) return answer(-EBADF);
+  const FileInCall file(set);
+  if (!file) return answer(-EBADF);
   if (file->kind() != File::Kind::Epoll) return answer(-EINVAL);
   if (events == nullptr) return answer(-EFAULT);
   auto& epoll = static_cast<Epoll&>(*file);

@@ -18,6 +18,11 @@ constexpr std::size_t kMostBytes = 0x7ffff000;  // Linux: MAX_RW_COUNT
 
 // Linux: import_iovec.
 int check_parts(const iovec* parts, std::size_t count, std::size_t& bytes) {
+  if (count == 1 && parts != nullptr && parts->iov_base != nullptr && parts->iov_len <= kMostBytes)
+      [[likely]] {
+    bytes = parts->iov_len;
+    return 0;
+  }
   bytes = 0;
   if (count > kMostParts) return -EINVAL;
   if (count > 0 && parts == nullptr) return -EFAULT;

@@ -61,6 +61,43 @@ TEST_F(CallsTest, WhatWasReadGoesWithTheAnswer) {
   ln_close(other);
 }
 
+TEST_F(CallsTest, WhatIsWrittenNextTakesTheBufferThatWasReadToItsEnd) {
+  const int fd = connected();
+  char bytes[3] = {};
+  EXPECT_EQ(ln_send(fd, "abc", 3, 0), 3);
+  const std::uint32_t first = lane_->last_buffer;
+  EXPECT_EQ(ln_recv(fd, bytes, 2, 0), 2);
+  EXPECT_EQ(ln_send(fd, "xyz", 3, 0), 3);
+  EXPECT_NE(lane_->last_buffer, first) << "there is a byte in it";
+  EXPECT_EQ(ln_recv(fd, bytes, 1, 0), 1);
+  EXPECT_EQ(bytes[0], 'c');
+  EXPECT_EQ(ln_recv(fd, bytes, 3, 0), 3);
+  EXPECT_EQ(lane_->returned_buffer, socket::BufferRef::kNone);
+  const std::uint32_t kept = lane_->last_buffer;
+  EXPECT_EQ(ln_send(fd, "uvw", 3, 0), 3);
+  EXPECT_EQ(lane_->last_buffer, kept);
+  EXPECT_EQ(ln_recv(fd, bytes, 3, 0), 3);
+  EXPECT_EQ(bytes[2], 'w');
+  ln_close(fd);
+}
+
+// What was received may still stand in the queue of who sent it, on the same machine.
+TEST_F(CallsTest, NothingIsWrittenIntoBytesThatOthersHave) {
+  const int fd = connected();
+  char byte = 0;
+  EXPECT_EQ(ln_send(fd, "a", 1, 0), 1);
+  const std::uint32_t shared = lane_->last_buffer;
+  rte_mbuf* const mbuf = pool_->at(shared);
+  rte_mbuf_refcnt_update(mbuf, 1);
+  EXPECT_EQ(ln_recv(fd, &byte, 1, 0), 1);
+  EXPECT_EQ(lane_->returned_buffer, shared);
+  EXPECT_EQ(ln_send(fd, "b", 1, 0), 1);
+  EXPECT_NE(lane_->last_buffer, shared);
+  EXPECT_EQ(*rte_pktmbuf_mtod(mbuf, char*), 'a');
+  rte_pktmbuf_free(mbuf);
+  ln_close(fd);
+}
+
 TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
   lane_->credit = 3000;
   lane_->holds = false;

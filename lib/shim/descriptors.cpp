@@ -4,7 +4,24 @@
 #include <algorithm>
 #include <vector>
 
+#include "shim/program.hpp"
+
 namespace linnet::shim {
+namespace {
+
+constinit thread_local std::uint16_t number_of_thread = 0;
+
+// From 1 on; 0 where more threads than there are numbers asked for one.
+std::uint16_t number_this_thread() {
+  static std::atomic<std::uint32_t> last{0};
+  if (number_of_thread == 0 && last.load(std::memory_order_relaxed) < UINT16_MAX) {
+    const std::uint32_t number = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (number <= UINT16_MAX) number_of_thread = static_cast<std::uint16_t>(number);
+  }
+  return number_of_thread;
+}
+
+}  // namespace
 
 Descriptors& Descriptors::of_process() {
   static Descriptors* const table = new Descriptors;  // outlives every static destructor's calls
@@ -13,9 +30,8 @@ Descriptors& Descriptors::of_process() {
 
 // nullptr: no chunk is there.
 std::shared_ptr<File>* Descriptors::slot(std::size_t at) const {
-  if (at >= LN_FD_MOST) return nullptr;
-  Chunk* const chunk = chunks_[at / kChunk].load(std::memory_order_acquire);
-  return chunk != nullptr ? &(*chunk)[at % kChunk] : nullptr;
+  Chunk* const chunk = chunk_of(at);
+  return chunk != nullptr ? &chunk->files[at % kChunk] : nullptr;
 }
 
 bool Descriptors::make_slot(std::size_t at) {
@@ -33,10 +49,12 @@ int Descriptors::add(std::shared_ptr<File> file, int least) {
   if (!make_slot(at)) return -1;
   end_ = std::max(end_, at + 1);
   file->add_name();
+  const bool alone = file->program().alone();
   {
     const std::lock_guard guard(mutex_of(at));
     *slot(at) = std::move(file);
   }
+  if (alone) own(at, number_this_thread());
   if (wanted <= lowest_free_) lowest_free_ = at + 1;
   return LN_FD_BASE + static_cast<int>(at);
 }
@@ -50,11 +68,20 @@ std::shared_ptr<File> Descriptors::get(int fd) const {
   return *found;
 }
 
+File* Descriptors::get_own(int fd) const {
+  const auto at = static_cast<std::size_t>(fd - LN_FD_BASE);
+  const Chunk* const chunk = fd >= LN_FD_BASE ? chunk_of(at) : nullptr;
+  if (chunk == nullptr || number_of_thread == 0) return nullptr;
+  const std::uint16_t owner = chunk->owners[at % kChunk].load(std::memory_order_relaxed);
+  return owner == number_of_thread ? chunk->files[at % kChunk].get() : nullptr;
+}
+
 // With mutex_ held.
 std::shared_ptr<File> Descriptors::take(std::size_t at) {
   std::shared_ptr<File>* const found = slot(at);
   if (found == nullptr) return nullptr;
   lowest_free_ = std::min(lowest_free_, at);
+  own(at, 0);
   const std::lock_guard guard(mutex_of(at));
   return std::move(*found);
 }

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/file.hpp"
 
+#include "shim/program.hpp"
+
 namespace linnet::shim {
+
+File::File(Kind kind, std::shared_ptr<Program> program)
+    : kind_(kind), program_(std::move(program)) {
+  if (!program_->alone()) return;
+  mutex_.leave_open();
+  watch_mutex_.leave_open();
+}
 
 void File::watch(Watch& watch) {
   const std::lock_guard lock(watch_mutex_);

@@ -39,7 +39,7 @@ class File {
  public:
   enum class Kind : std::uint8_t { Stream, Datagram, Epoll };
 
-  File(Kind kind, std::shared_ptr<Program> program) : kind_(kind), program_(std::move(program)) {}
+  File(Kind kind, std::shared_ptr<Program> program);
   virtual ~File() = default;
   File(const File&) = delete;
   File& operator=(const File&) = delete;

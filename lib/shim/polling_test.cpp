@@ -7,7 +7,9 @@
 #include <linnet/socket.hpp>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <thread>
 
 #include "shim/current.hpp"
 #include "shim/stack_host.hpp"
@@ -133,6 +135,30 @@ TEST_F(Polling, BuffersThatGoBackWithAnAnswerCanBeUsedAgain) {
     ASSERT_EQ(client.send(bytes), 64);
   }
   EXPECT_LT(stack_->pool().in_use(), before + 50);
+}
+
+// It is the one thread's without a lock; a number that was closed and given anew is the new one's.
+TEST_F(Polling, ADescriptorIsFoundByItsThreadAndByAnyOther) {
+  Socket one = Socket::stream();
+  const int number = one.get();
+  const auto type = [number] {
+    int kind = 0;
+    socklen_t length = sizeof kind;
+    return ln_getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &length) == 0 ? kind : -errno;
+  };
+  const auto elsewhere = [&] {
+    int found = 0;
+    std::thread([&] { found = type(); }).join();
+    return found;
+  };
+  EXPECT_EQ(type(), SOCK_STREAM);
+  EXPECT_EQ(elsewhere(), SOCK_STREAM);
+  one = {};
+  EXPECT_EQ(type(), -EBADF);
+  EXPECT_EQ(elsewhere(), -EBADF);
+  ASSERT_EQ(ln_socket(AF_INET, SOCK_DGRAM, 0), number);
+  EXPECT_EQ(type(), SOCK_DGRAM);
+  EXPECT_EQ(ln_close(number), 0);
 }
 
 TEST_F(Polling, ACallThatSendsTakesNoTurn) {

@@ -21,6 +21,14 @@ Result<std::shared_ptr<Program>> Program::create(const Parts& parts) {
   return program;
 }
 
+Program::Program(const Parts& parts) : parts_(parts), alone_(parts.host.lanes_are_ours()) {
+  if (!alone_) return;
+  for (Writer& writer : writers_)
+    writer.mutex.leave_open();
+  pump_mutex_.leave_open();
+  numbers_mutex_.leave_open();
+}
+
 Program::~Program() {
   end();
 }
@@ -35,6 +43,8 @@ void Program::end() {
   std::vector<std::shared_ptr<Socket>> sockets;
   {
     const std::scoped_lock lock(pump_mutex_, numbers_mutex_);
+    if (const std::uint32_t spare = take_spare(); spare != kNoSpare)
+      parts_.buffers.give_back(number_, {spare});
     sockets.swap(numbers_);
     free_numbers_.clear();
     unnamed_.clear();
@@ -74,7 +84,17 @@ std::shared_ptr<Socket> Program::find(std::uint32_t number) {
 
 std::optional<socket::BufferRef> Program::take_buffer() {
   if (ended()) return std::nullopt;
+  if (const std::uint32_t spare = take_spare(); spare != kNoSpare)
+    return parts_.buffers.all_of(spare);
   return parts_.buffers.take(number_);
+}
+
+std::uint32_t Program::take_spare() {
+  const std::uint32_t spare = spare_.load(std::memory_order_relaxed);
+  if (spare == kNoSpare) return spare;
+  if (!alone_) return spare_.exchange(kNoSpare);
+  spare_.store(kNoSpare, std::memory_order_relaxed);
+  return spare;
 }
 
 void Program::starve(std::uint32_t number) {
@@ -132,14 +152,16 @@ void Program::post(unsigned lane, const Message& message) {
 }
 
 void Program::carry_out(unsigned lane) {
-  host().kick(lane);
+  // A lane whose turns are ours does not rest.
+  if (!alone_) host().kick(lane);
   if (host().drive_at_once()) pump();
 }
 
 void Program::pump() {
   const std::lock_guard lock(pump_mutex_);
   if (ended()) return;
-  std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
+  if (!late_.empty()) [[unlikely]]
+    std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
   Message event;
   for (unsigned lane = 0; lane < lanes_; ++lane) {
     bool any = false;
@@ -147,7 +169,7 @@ void Program::pump() {
       any = true;
       dispatch(lane, event);
     }
-    if (any && session_->lane_waits(lane)) host().kick(lane);
+    if (any && !alone_ && session_->lane_waits(lane)) host().kick(lane);
   }
   if (any_starved_.load(std::memory_order_acquire)) feed_starved();
 }
@@ -157,12 +179,20 @@ void Program::remember(unsigned lane, socket::Handle handle, std::shared_ptr<Soc
 }
 
 void Program::dispatch(unsigned lane, const Message& event) {
-  std::shared_ptr<Socket> socket = find(event.program);
-  const auto unnamed =
-      unnamed_.empty() ? unnamed_.end() : unnamed_.find(key_of(lane, event.handle));
-  if (event.program == 0 && unnamed != unnamed_.end()) socket = unnamed->second;
   const bool closed = event.kind == static_cast<std::uint8_t>(socket::EventKind::Closed);
-  if (closed && unnamed != unnamed_.end()) unnamed_.erase(unnamed);
+  // Nobody else takes a socket's number away meanwhile.
+  if (alone_ && event.program != 0 && !closed && event.program < numbers_.size()) [[likely]] {
+    if (Socket* const socket = numbers_[event.program].get()) {
+      if (socket->on_event(lane, event)) leave(event.program);
+      return;
+    }
+  }
+  std::shared_ptr<Socket> socket = find(event.program);
+  if (event.program == 0 || closed) {
+    const auto unnamed = unnamed_.find(key_of(lane, event.handle));
+    if (event.program == 0 && unnamed != unnamed_.end()) socket = unnamed->second;
+    if (closed && unnamed != unnamed_.end()) unnamed_.erase(unnamed);
+  }
   if (socket == nullptr) {
     if (event.buffer.index != socket::BufferRef::kNone) give_back(event.buffer);
     return;

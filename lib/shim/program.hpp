@@ -60,6 +60,9 @@ class Program : public std::enable_shared_from_this<Program> {
   // taken away.
   void end();
   bool ended() const { return ended_.load(std::memory_order_acquire); }
+  // All calls, and the lanes' turns, are one thread's (Host::lanes_are_ours): what guards against
+  // other threads costs nothing then.
+  bool alone() const { return alone_; }
 
   Host& host() { return parts_.host; }
   socket::Ports& ports() { return parts_.ports; }
@@ -93,6 +96,17 @@ class Program : public std::enable_shared_from_this<Program> {
 
   // --- Buffers.
   std::optional<socket::BufferRef> take_buffer();
+  // A buffer that was read to its end, whose bytes nobody else has: the next `take_buffer` gets it.
+  // False: not wanted, it has to go back.
+  bool keep(const socket::BufferRef& buffer) {
+    if (spare_.load(std::memory_order_relaxed) != kNoSpare || ended() ||
+        !parts_.buffers.sole(buffer.index))
+      return false;
+    std::uint32_t none = kNoSpare;
+    if (!alone_) return spare_.compare_exchange_strong(none, buffer.index);
+    spare_.store(buffer.index, std::memory_order_relaxed);
+    return true;
+  }
   std::byte* address(const socket::BufferRef& ref) const { return parts_.buffers.address(ref); }
   // What is left at the end, the control core takes: our number may be another program's then.
   void give_back(const socket::BufferRef& ref) {
@@ -108,24 +122,43 @@ class Program : public std::enable_shared_from_this<Program> {
     // The lanes of one that has ended have forgotten us: nothing is lost.
     return ended() || session_->requests(lane).push(message);
   }
-  // As `try_request` for a Send. What was read just before, if no lane has heard of it, goes with
-  // it.
-  bool try_send(unsigned lane, const socket::Message& send) {
+  // As `try_request` for a Send without flags. What was read just before, if no lane has heard of
+  // it, goes with it.
+  bool try_send(unsigned lane, const socket::Handle& handle, std::uint32_t program,
+                const socket::BufferRef& buffer) {
     const std::lock_guard lock(writers_[lane].mutex);
     if (ended()) return true;
     socket::RingWriter& ring = session_->requests(lane);
     if (host().lanes_are_ours()) {
       constexpr auto kConsumed = static_cast<std::uint8_t>(socket::RequestKind::Consumed);
       socket::Message* const last = ring.unread();
-      if (last != nullptr && last->kind == kConsumed && last->handle == send.handle) {
+      if (last != nullptr && last->kind == kConsumed && last->handle == handle) {
         last->kind = static_cast<std::uint8_t>(socket::RequestKind::Exchange);
-        last->flags = send.flags;
         last->option = last->buffer.index;
-        last->buffer = send.buffer;
+        last->buffer = buffer;
         return true;
       }
     }
-    return ring.push(send);
+    socket::Message* const send = ring.begin();
+    if (send == nullptr) return false;
+    send->kind = static_cast<std::uint8_t>(socket::RequestKind::Send);
+    send->program = program;
+    send->handle = handle;
+    send->buffer = buffer;
+    ring.commit();
+    return true;
+  }
+  // As `try_request`: `fill(Message&)` writes an empty one where it stands.
+  template <typename Fill>
+  bool try_write(unsigned lane, Fill&& fill) {
+    const std::lock_guard lock(writers_[lane].mutex);
+    if (ended()) return true;
+    socket::RingWriter& ring = session_->requests(lane);
+    socket::Message* const message = ring.begin();
+    if (message == nullptr) return false;
+    fill(*message);
+    ring.commit();
+    return true;
   }
   bool try_requests(unsigned lane, const socket::Message* messages, std::size_t count);
   // Waits while the ring is full. No file's lock is held.
@@ -193,7 +226,9 @@ class Program : public std::enable_shared_from_this<Program> {
   }
 
  private:
-  explicit Program(const Parts& parts) : parts_(parts) {}
+  explicit Program(const Parts& parts);
+  static constexpr std::uint32_t kNoSpare = socket::BufferRef::kNone;
+  std::uint32_t take_spare();
   void dispatch(unsigned lane, const socket::Message& event);
   void feed_starved();
   std::shared_ptr<Socket> find(std::uint32_t number);
@@ -203,6 +238,8 @@ class Program : public std::enable_shared_from_this<Program> {
   };
 
   const Parts parts_;
+  const bool alone_;
+  std::atomic<std::uint32_t> spare_{kNoSpare};  // a free buffer, by its number
   socket::Session* session_ = nullptr;
   std::uint16_t number_ = 0;  // the session's
   unsigned lanes_ = 0;

@@ -104,12 +104,11 @@ bool Stream::send_small(const SendCall& call) {
   if (!plain || call.bytes == 0 || call.bytes > credit_) return false;
   const auto buffer = program().take_buffer();
   if (!buffer) return false;
-  Message message = this->message(RequestKind::Send);
-  message.handle = handle_;
-  message.buffer = {buffer->index, buffer->offset, static_cast<std::uint16_t>(call.bytes)};
   if (call.bytes <= buffer->length) {
     std::memcpy(program().address(*buffer), call.parts[0].iov_base, call.bytes);
-    if (program().try_send(lane_, message)) {
+    const socket::BufferRef filled{buffer->index, buffer->offset,
+                                   static_cast<std::uint16_t>(call.bytes)};
+    if (program().try_send(lane_, handle_, number_, filled)) {
       credit_ -= call.bytes;
       publish(mask(), 0);
       return true;
@@ -303,14 +302,24 @@ ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
   std::memcpy(call.parts[0].iov_base, program().address(segment.buffer) + segment.used, count);
   received_bytes_ -= count;
   read_at_ += count;
-  Message message = this->message(RequestKind::Consumed);
-  message.handle = handle_;
-  message.buffer = segment.buffer;
-  message.value = segment.buffer.length;
   publish(mask(), 0);
+  const bool kept = program().keep(segment.buffer);
+  const auto fill = [&](Message& message) {
+    message.kind = static_cast<std::uint8_t>(RequestKind::Consumed);
+    message.program = number_;
+    message.handle = handle_;
+    if (!kept) message.buffer = segment.buffer;
+    message.value = segment.buffer.length;
+  };
   const unsigned lane = lane_;
-  lock.unlock();
-  program().request(lane, message);
+  if (program().try_write(lane, fill)) [[likely]] {
+    lock.unlock();
+  } else {
+    Message message;
+    fill(message);
+    lock.unlock();
+    program().request(lane, message);
+  }
   program().carry_out(lane);
   return count;
 }

@@ -69,6 +69,8 @@ class EchoLane {
   std::uint64_t close_flags = 0;
   std::function<void()> on_consumed{};
   unsigned exchanges = 0;
+  std::uint32_t last_buffer = 0;      // of Send
+  std::uint32_t returned_buffer = 0;  // of Consumed
 
  private:
   void act(socket::Message m) {
@@ -103,6 +105,7 @@ class EchoLane {
         buffers_.give_back(session_.number(), {m.option});
         [[fallthrough]];
       case RequestKind::Send:
+        last_buffer = m.buffer.index;
         if (holds) unacknowledged += m.buffer.length;
         if (holds) return buffers_.give_back(session_.number(), m.buffer);
         m.value = m.buffer.length;
@@ -113,6 +116,7 @@ class EchoLane {
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 2};
         return tell(EventKind::Data, m);
       case RequestKind::Consumed:
+        returned_buffer = m.buffer.index;
         if (on_consumed) on_consumed();
         [[fallthrough]];
       case RequestKind::Return:

@@ -25,6 +25,14 @@ std::optional<BufferRef> Buffers::take(std::uint16_t session) {
   return ref;
 }
 
+BufferRef Buffers::all_of(std::uint32_t index) const {
+  const rte_mbuf* const mbuf = pool_.at(index);
+  const BufferRef ref{index, RTE_PKTMBUF_HEADROOM,
+                      static_cast<std::uint16_t>(mbuf->buf_len - RTE_PKTMBUF_HEADROOM)};
+  packet::bytes_in_use(address(ref), ref.length);
+  return ref;
+}
+
 BufferRef Buffers::hand_out(std::uint16_t session, rte_mbuf* segment) {
   const BufferRef ref{pool_.index_of(segment), segment->data_off, segment->data_len};
   LINNET_CHECK(pool_.at(ref.index) == segment);
@@ -50,6 +58,8 @@ packet::Packet Buffers::take_over(std::uint16_t session, const BufferRef& ref) {
   mbuf->pkt_len = ref.length;
   mbuf->nb_segs = 1;
   mbuf->next = nullptr;
+  // What its driver said of the packet that it may have brought in.
+  mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
   packet::Packet packet(mbuf);
   packet.reset_meta();
   packet.meta().flags = packet::Meta::kGenerated;

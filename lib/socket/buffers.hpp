@@ -29,6 +29,10 @@ class Buffers {
     rte_mbuf* const mbuf = pool_.at(ref.index);
     return static_cast<std::byte*>(mbuf->buf_addr) + ref.offset;
   }
+  // Whether nobody else has the bytes of a buffer that is the program's: it may write there.
+  bool sole(std::uint32_t index) const { return packet::PacketRef(pool_.at(index)).sole(); }
+  // Such a buffer as `take` gives it.
+  BufferRef all_of(std::uint32_t index) const;
   // Gives back a buffer that was taken and not sent.
   void give_back(std::uint16_t session, const BufferRef& ref) { free_returned(session, ref.index); }
 

@@ -49,6 +49,18 @@ class RingWriter {
     shared_->written.store(++written_, std::memory_order_release);
     return true;
   }
+  // The next message, empty, to be written where it stands; it can be read after `commit`. nullptr:
+  // full.
+  [[nodiscard]] Message* begin() {
+    if (!has_room(1)) return nullptr;
+    Message& message = messages_[written_ & (slots_ - 1)];
+    message = Message{};
+    return &message;
+  }
+  void commit() {
+    --room_;
+    shared_->written.store(++written_, std::memory_order_release);
+  }
   // The message that was pushed last, as long as it was not read; nullptr: it was. To be changed
   // only where the reader does not run meanwhile.
   Message* unread() {
