@@ -231,6 +231,7 @@ class Connection : private time::Timer {
   void update_send_window(const Segment& segment);
   AckEvent ack_event(const Segment& segment, time::Instant now) const;
   void process_ack(packet::Turn& turn, const Segment& segment);
+  std::uint32_t recover(const Segment& segment, bool window_changed, time::Instant now);
   void advance(packet::Turn& turn, Seq ack, std::uint32_t newly_acked);
   void expand_send_buffer();
   // --- input_data.cpp: steps six to eight.

@@ -77,23 +77,15 @@ AckEvent Connection::ack_event(const Segment& segment, time::Instant now) const 
 
 // An ACK in [SND.UNA, SND.NXT].
 void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
-  const time::Instant now = turn.now;
   const std::uint32_t window_before = snd_wnd_;
   update_send_window(segment);
-  AckEvent event = ack_event(segment, now);
-  event.window_changed = snd_wnd_ != window_before;
-  event.more_to_send =
-      unsent_bytes() != 0 && usable_window() >= std::min(unsent_bytes(), send_mss());
-  last_ack_ms_ = milliseconds(now);
+  last_ack_ms_ = milliseconds(turn.now);
   probes_ = 0;
-  if (event.ecn_echo && snd_una_.at_or_after(cwr_end_)) {
-    // RFC 3168 6.1.2: the reduction is confirmed once in a window.
-    send_cwr_ = true;
-    cwr_end_ = snd_nxt_;
-  }
   const Seq before = snd_una_;
-  const AckOutcome outcome = recovery_.on_ack(event, now);
-  if (segment.ack.after(before)) advance(turn, segment.ack, outcome.newly_acked);
+  const bool says_more = segment.options.sack_count != 0 || segment.has(flag::kEce);
+  std::uint32_t newly_acked = says_more ? 0 : recovery_.on_plain_ack(segment.ack, turn.now);
+  if (newly_acked == 0) newly_acked = recover(segment, snd_wnd_ != window_before, turn.now);
+  if (segment.ack.after(before)) advance(turn, segment.ack, newly_acked);
   if (snd_wnd_ != 0 &&
       (unsent_bytes() == 0 || usable_window() >= std::min(unsent_bytes(), send_mss()))) {
     // The window is open: what was not moving moves.
@@ -101,6 +93,20 @@ void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
     persist_deadline_ = time::Instant::never();
     if (nothing_in_flight()) stalled_ = false;
   }
+}
+
+// What an ACK says of loss and congestion; the bytes that it acknowledges.
+std::uint32_t Connection::recover(const Segment& segment, bool window_changed, time::Instant now) {
+  AckEvent event = ack_event(segment, now);
+  event.window_changed = window_changed;
+  event.more_to_send =
+      unsent_bytes() != 0 && usable_window() >= std::min(unsent_bytes(), send_mss());
+  if (event.ecn_echo && snd_una_.at_or_after(cwr_end_)) {
+    // RFC 3168 6.1.2: the reduction is confirmed once in a window.
+    send_cwr_ = true;
+    cwr_end_ = snd_nxt_;
+  }
+  return recovery_.on_ack(event, now).newly_acked;
 }
 
 // SND.UNA moves.

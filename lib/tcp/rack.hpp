@@ -33,6 +33,19 @@ class Rack {
       valid_ = true;
     }
   }
+  // All that was delivered was sent before `first`, or in one instant with it and below it.
+  bool behind(const SentRecord& first) const {
+    return highest_sacked_.at_or_before(first.range.begin) &&
+           (!valid_ || sent_ < first.sent ||
+            (sent_ == first.sent && end_.at_or_before(first.range.begin)));
+  }
+  // Steps 1 to 3 for a record of which `behind` is true, delivered as far as `end`.
+  void on_delivered_in_order(const SentRecord& record, Seq end, time::Instant now) {
+    rtt_ = now - record.sent;
+    sent_ = record.sent;
+    end_ = highest_sacked_ = end;
+    valid_ = true;
+  }
   // Step 3: a record that was never sent again is delivered behind later ones. True: the path
   // reorders.
   bool detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,

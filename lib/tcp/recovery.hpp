@@ -88,6 +88,17 @@ class Recovery {
 
   // --- Receiving.
   AckOutcome on_ack(const AckEvent& event, time::Instant now);
+  // What `on_ack` does where an ACK says nothing but that the front of what was sent once, in
+  // order, has arrived, and nothing is suspected or being reduced. The ACK has no SACK blocks and
+  // no ECE. Returns the bytes it acknowledges; 0: it is another one, nothing was done, `on_ack` it.
+  [[nodiscard]] std::uint32_t on_plain_ack(Seq ack, time::Instant now) {
+    const SentRecord* const first = board_.first();
+    const bool plain = first != nullptr && ack.after(una_) && ack.at_or_before(nxt_) &&
+                       board_.in_order() && phase_ == Phase::Open && !syn_ && !probe_active_ &&
+                       !(undo_valid_ && undo_retransmissions_ == 0) && reno_sacked_ == 0 &&
+                       rack_.behind(*first);
+    return plain ? take_plain_ack(ack, now) : 0;
+  }
   // Data that went with the SYN (RFC 7413) is acknowledged up to `to`, and nothing else is in
   // flight: its round trip was the SYN's.
   void skip(Seq to);
@@ -182,12 +193,14 @@ class Recovery {
     bool probe_dsack = false;    // a D-SACK of what the loss probe repeated
     time::Duration rtt_oldest = kNoRtt, rtt_newest = kNoRtt, rtt_sack = kNoRtt;
   };
+  std::uint32_t take_plain_ack(Seq to, time::Instant now);
   void take_sack(Ack& ack);
   void take_block(Ack& ack, SeqRange block);
   void take_dsack(Ack& ack, SeqRange block);
   void deliver(Ack& ack, const SentRecord& record, SeqRange part);
   void advance(Ack& ack);
   void sample_rtt(Ack& ack);
+  void take_rtt(time::Duration rtt, time::Instant now);
   void judge_probe(Ack& ack);
   void take_duplicate(Ack& ack);
   std::uint32_t most_reno_sacked() const;

@@ -30,6 +30,40 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   return ack.out;
 }
 
+// `on_ack`, less what cannot be: each record was sent after the one before it, so that the last one
+// delivered is the newest and the first one the oldest, and nothing that is out was sent before it:
+// no loss, no duplicate, no undo follows.
+std::uint32_t Recovery::take_plain_ack(Seq to, time::Instant now) {
+  last_event_ = now;
+  RateSample sample;
+  DeliveryRate::Newest newest;
+  sample.prior_in_flight = board_.outstanding();
+  const std::uint32_t bytes = to - una_;
+  const time::Duration rtt = now - board_.first()->sent;
+  board_.acknowledge_in_order(to, [&](const SentRecord& record, SeqRange part) {
+    rate_.on_delivered_in_order(record, part, now, newest);
+    rack_.on_delivered_in_order(record, part.end, now);
+  });
+  sample.acked = sample.newly_acked = bytes;
+  sample.rtt = std::max(now - newest.sent, time::Duration::nanoseconds(1));
+  una_ = to;
+  timeouts_ = 0;
+  duplicates_ = 0;
+  take_rtt(rtt, now);
+  reneging_suspected_ = false;
+  if (sack_) reordering_at_ = time::Instant::never();
+  sample.in_flight = board_.outstanding();
+  rate_.finish(newest, sample, rtt_.min_rtt(), now);
+  control_->on_ack(control_state_, window_, sample, false, now);
+  if (board_.empty()) {
+    retransmission_at_ = probe_at_ = reordering_at_ = time::Instant::never();
+  } else {
+    arm_retransmission(now);
+    arm_probe(now);
+  }
+  return bytes;
+}
+
 void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
   const std::uint32_t bytes = part.length();
   ack.sample.newly_acked += bytes;
@@ -138,8 +172,11 @@ void Recovery::sample_rtt(Ack& ack) {
     // The echo is of a clock of milliseconds.
     rtt = std::max(ack.now - ack.event.echoed_at, time::Duration::milliseconds(1));
   }
-  if (rtt == kNoRtt) return;
-  rtt_.sample(rtt, ack.now, settings_);
+  if (rtt != kNoRtt) take_rtt(rtt, ack.now);
+}
+
+void Recovery::take_rtt(time::Duration rtt, time::Instant now) {
+  rtt_.sample(rtt, now, settings_);
   window_.srtt = rtt_.srtt();
   window_.min_rtt = rtt_.min_rtt();
   backoff_ = 0;  // RFC 6298 section 5.7: the path answers again, and how fast is known

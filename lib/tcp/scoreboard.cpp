@@ -4,49 +4,22 @@
 #include <algorithm>
 
 namespace linnet::tcp {
-namespace {
-
-// The most that one record joins: a segment as large as the largest that offload takes.
-constexpr std::uint32_t kMaxJoined = 65536;
-
-}  // namespace
-
 void Scoreboard::clear() {
+  index();
   while (!records_.empty())
     remove(*records_.begin());
 }
 
-SentRecord& Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
-                             const SentStamp& stamp) {
-  if (!records_.empty()) {
-    SentRecord& before = *records_.rbegin();
-    LINNET_CHECK(before.range.end == range.begin);
-    const bool same = before.state == SentState::Outstanding && !before.retransmitted &&
-                      before.sent == now && before.app_limited == stamp.app_limited &&
-                      before.delivered == stamp.delivered;
-    if (same && before.range.length() % mss == 0 &&
-        before.range.length() + range.length() <= kMaxJoined) {
-      before.range.end = range.end;
-      count(before, range.length());
-      return before;
-    }
+void Scoreboard::index() {
+  if (!in_order()) return;
+  for (SentRecord& record : times_) {
+    ++steps_;
+    records_.insert(records_.end(), record);
   }
-  SentRecord* record = pool_.take();
-  LINNET_CHECK(record != nullptr);
-  record->range = range;
-  record->sent = now;
-  record->app_limited = stamp.app_limited;
-  record->first_sent = stamp.first_sent;
-  record->delivered_at = stamp.delivered_at;
-  record->delivered = stamp.delivered;
-  records_.insert(records_.end(), *record);
-  times_.push_back(*record);
-  count(*record, range.length());
-  ++size_;
-  return *record;
 }
 
 SentRecord* Scoreboard::find(Seq at) {
+  index();
   auto found = records_.upper_bound(at, BeginOrder{});
   if (found != records_.begin()) {
     auto before = std::prev(found);
@@ -56,6 +29,7 @@ SentRecord* Scoreboard::find(Seq at) {
 }
 
 SentRecord* Scoreboard::next(SentRecord& record) {
+  index();
   const auto after = std::next(records_.iterator_to(record));
   return after == records_.end() ? nullptr : &*after;
 }
@@ -63,6 +37,7 @@ SentRecord* Scoreboard::next(SentRecord& record) {
 bool Scoreboard::split(SentRecord& record, Seq at) {
   LINNET_CHECK(record.range.begin.before(at) && at.before(record.range.end));
   if (!within_share()) return false;
+  index();
   SentRecord& rest = *pool_.take();
   rest.range = {at, record.range.end};
   rest.state = record.state;
@@ -124,6 +99,7 @@ SentRecord& Scoreboard::join_sacked(SentRecord& record) {
 
 void Scoreboard::mark_lost(SentRecord& record) {
   LINNET_CHECK(record.state != SentState::Lost);
+  index();
   leave(record);
   record.state = SentState::Lost;
   count(record, record.range.length());
@@ -131,6 +107,7 @@ void Scoreboard::mark_lost(SentRecord& record) {
 }
 
 void Scoreboard::mark_sent(SentRecord& record, time::Instant now, const SentStamp& stamp) {
+  index();
   leave(record);
   record.state = SentState::Outstanding;
   record.retransmitted = true;
@@ -155,6 +132,7 @@ void Scoreboard::unmark_lost() {
 }
 
 void Scoreboard::mark_all_lost(bool also_sacked) {
+  index();
   for (SentRecord& record : records_) {
     ++steps_;
     if (record.state == SentState::Outstanding ||

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sent ranges of one connection in three orders, each change of which costs O(log n):
 //
-//   by sequence   una [ sacked ][ out ][ lost ][ out ][ sacked ][ out ] nxt   all; no gap, no
-//   overlap by loss                            [ lost ]                              what is sent
-//   again next by time       [ out ] -> [ out ] -> [ out, sent again ]                  what RACK
-//   judges
+//   by sequence  una [ sacked ][ out ][ lost ][ out ][ sacked ][ out ] nxt  all; no gap, no overlap
+//   by loss                            [ lost ]                             what is sent again next
+//   by time               [ out ] -> [ out ] -> [ out, sent again ]         what RACK judges
+//
+// As long as nothing was sacked, lost or sent again since the board was empty, the orders of time
+// and of sequence are one: the list stands for both (`in_order`), and what is pushed and
+// acknowledged costs no tree. The tree by sequence is made when it is first asked for, a step for
+// each record, and stays until the board is empty.
 //
 // A peer chooses where SACK cuts: ranges are cut at multiples of the MSS only and sacked neighbours
 // grow together (Linux: tcp_match_skb_to_sack, tcp_shift_skb_data), so that there are never more
 // records than segments, and a walk over a block costs one step for each range that it changes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "base/check.hpp"
 #include "tcp/sent_pool.hpp"
@@ -20,6 +26,8 @@ namespace linnet::tcp {
 
 class Scoreboard {
  public:
+  // The most that one record joins: a segment as large as the largest that offload takes.
+  static constexpr std::uint32_t kMaxJoined = 65536;
   // No connection takes more than one in so many of the lane's records.
   static constexpr std::uint32_t kShare = 16;
   Scoreboard(SentPool& pool, std::uint32_t max_records) : pool_(pool), max_records_(max_records) {}
@@ -27,8 +35,10 @@ class Scoreboard {
   Scoreboard(const Scoreboard&) = delete;
   Scoreboard& operator=(const Scoreboard&) = delete;
 
-  bool empty() const { return records_.empty(); }
+  bool empty() const { return size_ == 0; }
   std::uint32_t size() const { return size_; }
+  // All that is here was sent once, in order of time, and is outstanding as far as anybody knows.
+  bool in_order() const { return records_.empty(); }
   // Whether one more range may be recorded. A connection in need gets the last one; a busy one has
   // its share of the lane's, and leaves a quarter to others.
   bool room() const { return empty() ? pool_.available() != 0 : within_share(); }
@@ -50,17 +60,25 @@ class Scoreboard {
   // changed; `part` is the range that goes.
   template <typename Gone>
   void acknowledge(Seq una, Gone&& gone);
+  // The same where all is `in_order`.
+  template <typename Gone>
+  void acknowledge_in_order(Seq una, Gone&& gone);
   // Marks what lies in `block`. `newly(record)` for each record that was not sacked before, before
   // it is changed.
   template <typename Newly>
   void sack(SeqRange block, std::uint32_t mss, Newly&& newly);
 
-  SentRecord* first() { return records_.empty() ? nullptr : &*records_.begin(); }
-  SentRecord* last() { return records_.empty() ? nullptr : &*records_.rbegin(); }
+  SentRecord* first() { return const_cast<SentRecord*>(std::as_const(*this).first()); }
   SentRecord* oldest() { return times_.empty() ? nullptr : &times_.front(); }
   const SentRecord* first_lost() const { return losses_.empty() ? nullptr : &*losses_.begin(); }
-  const SentRecord* first() const { return records_.empty() ? nullptr : &*records_.begin(); }
-  const SentRecord* last() const { return records_.empty() ? nullptr : &*records_.rbegin(); }
+  const SentRecord* first() const {
+    if (empty()) return nullptr;
+    return in_order() ? &times_.front() : &*records_.begin();
+  }
+  const SentRecord* last() const {
+    if (empty()) return nullptr;
+    return in_order() ? &times_.back() : &*records_.rbegin();
+  }
   // The record in which `at` lies, else the next behind it.
   SentRecord* find(Seq at);
   SentRecord* next(SentRecord& record);
@@ -124,6 +142,8 @@ class Scoreboard {
     --size_;
     pool_.give_back(record);
   }
+  void index();  // from here on the tree by sequence stands
+  SentRecord& push_fresh(SeqRange range, time::Instant now, const SentStamp& stamp);
   // The part of `record` in `block` that may be told apart; nullptr: none.
   SentRecord* isolate(SentRecord& record, SeqRange block, std::uint32_t mss);
   void mark_sacked(SentRecord& record);
@@ -140,8 +160,62 @@ class Scoreboard {
   std::uint64_t steps_ = 0;
 };
 
+inline SentRecord& Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
+                                    const SentStamp& stamp) {
+  if (empty()) return push_fresh(range, now, stamp);
+  SentRecord& before = const_cast<SentRecord&>(*last());
+  LINNET_CHECK(before.range.end == range.begin);
+  const bool same = before.sent == now && before.state == SentState::Outstanding &&
+                    !before.retransmitted && before.app_limited == stamp.app_limited &&
+                    before.delivered == stamp.delivered;
+  if (same && before.range.length() % mss == 0 &&
+      before.range.length() + range.length() <= kMaxJoined) {
+    before.range.end = range.end;
+    count(before, range.length());
+    return before;
+  }
+  if (in_order() && now < before.sent) [[unlikely]]
+    index();
+  return push_fresh(range, now, stamp);
+}
+
+inline SentRecord& Scoreboard::push_fresh(SeqRange range, time::Instant now,
+                                          const SentStamp& stamp) {
+  SentRecord* record = pool_.take();
+  LINNET_CHECK(record != nullptr);
+  record->range = range;
+  record->sent = now;
+  record->app_limited = stamp.app_limited;
+  record->first_sent = stamp.first_sent;
+  record->delivered_at = stamp.delivered_at;
+  record->delivered = stamp.delivered;
+  if (!in_order()) records_.insert(records_.end(), *record);
+  times_.push_back(*record);
+  bytes_[static_cast<unsigned>(SentState::Outstanding)] += range.length();
+  ++size_;
+  return *record;
+}
+
+template <typename Gone>
+void Scoreboard::acknowledge_in_order(Seq una, Gone&& gone) {
+  while (!times_.empty()) {
+    SentRecord& record = times_.front();
+    if (!record.range.begin.before(una)) return;
+    ++steps_;
+    const SeqRange part{record.range.begin, earlier(record.range.end, una)};
+    gone(static_cast<const SentRecord&>(record), part);
+    bytes_[static_cast<unsigned>(SentState::Outstanding)] -= part.length();
+    record.range.begin = part.end;
+    if (!record.range.empty()) return;
+    times_.pop_front();
+    --size_;
+    pool_.give_back(record);
+  }
+}
+
 template <typename Gone>
 void Scoreboard::acknowledge(Seq una, Gone&& gone) {
+  if (in_order()) return acknowledge_in_order(una, std::forward<Gone>(gone));
   while (!records_.empty()) {
     SentRecord& record = *records_.begin();
     if (!record.range.begin.before(una)) return;
