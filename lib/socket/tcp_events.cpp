@@ -112,7 +112,9 @@ void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,
   // What is refused was judged by the program's side before; nothing changes here.
   OptionSet options = *socket.options;
   if (options.set(option, value) != 0 || !use_options(socket, options)) return;
-  awake(turn, socket).set_options(turn, socket.options->tcp);
+  tcp::Connection& connection = awake(turn, socket);
+  connection.set_options(turn, socket.options->tcp);
+  if (option == name::kNoDelay && value != 0) connection.push(turn);
 }
 
 void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {

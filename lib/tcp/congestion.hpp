@@ -22,7 +22,7 @@ struct RateSample {
   std::uint32_t newly_lost = 0;       // bytes marked lost by this ACK
   std::uint32_t prior_in_flight = 0;  // bytes before this ACK
   std::uint32_t in_flight = 0;        // bytes now
-  std::uint32_t acked = 0;            // bytes cumulatively acked
+  std::uint32_t acked = 0;            // those of `newly_acked` for which a window may grow
   bool app_limited = false;
   bool ecn_echo = false;  // this ACK carried ECE
   bool round_start = false;

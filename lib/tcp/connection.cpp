@@ -161,7 +161,8 @@ void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, 
     return;
   }
   send_queue_.append(turn, engine_.memory, std::move(data));
-  more_ = more;
+  more_ = hold_ = more;
+  push_ = false;
   if (urgent) {
     snd_up_ = send_queue_.end();
     urgent_ = true;
@@ -230,7 +231,7 @@ void Connection::shutdown_send(packet::Turn& turn) {
     case State::Established:
     case State::CloseWait:
       fin_queued_ = true;
-      more_ = false;
+      more_ = hold_ = false;
       set_state(after_close(state_));
       output(turn);
       return;
@@ -304,6 +305,11 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
   }
   if (options.delayed_ack && !before.delayed_ack) ack_.set_interactive(true);
   arm_keep_alive(turn.now);
+  output(turn);
+}
+
+void Connection::push(packet::Turn& turn) {
+  push_ = true;
   output(turn);
 }
 

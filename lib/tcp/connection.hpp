@@ -125,6 +125,9 @@ class Connection : private time::Timer {
   // Ends without a word, for shutdown of the stack: frees all it holds. No event follows.
   void abandon(packet::Turn& turn);
   void set_options(packet::Turn& turn, const SocketOptions& options);
+  // TCP_NODELAY was set, if only once more: what is queued goes, corked or not (Linux:
+  // TCP_NAGLE_PUSH).
+  void push(packet::Turn& turn);
 
   // --- Resting. True: nothing moves on it, has not for a while, and all that it must remember
   // stands in `out`; it is Closed now, without a word, and to be destroyed. Its notify and counters
@@ -240,6 +243,7 @@ class Connection : private time::Timer {
   bool fit_window(packet::Turn& turn, Segment& segment);
   bool make_room(packet::Turn& turn, const Segment& segment);
   void take_in_order(packet::Turn& turn, Segment& segment);
+  void note_overlap(SeqRange range);
   void keep_beyond(packet::Turn& turn, Segment& segment);
   void note_arrival(packet::Turn& turn, const Segment& segment);
   void note_fin(const Segment& segment);
@@ -374,6 +378,8 @@ class Connection : private time::Timer {
   bool peer_closed_ : 1 = false;  // FIN reached in sequence
   bool orphan_ : 1 = false;
   bool more_ : 1 = false;         // the last append said that more follows
+  bool hold_ : 1 = false;         // likewise, and no ACK has come since
+  bool push_ : 1 = false;         // `push`, and nothing was appended since
   bool urgent_ : 1 = false;       // `snd_up_` is ahead
   bool urgent_seen_ : 1 = false;  // `rcv_up_` stands
   bool stalled_ : 1 = false;

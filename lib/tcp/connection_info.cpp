@@ -43,7 +43,9 @@ void Connection::info(time::Instant now, Info& out) const {
   out.rcv_mss = ack_.peer_mss();
   out.unacked = segments(snd_nxt_ - snd_una_);
   out.sacked = segments(recovery_.sacked_bytes());
-  out.lost = segments(recovery_.lost_bytes());
+  // What is in flight again stays lost until it is delivered.
+  const std::uint32_t again = recovery_.in_recovery() ? recovery_.retransmitted_bytes() : 0;
+  out.lost = segments(recovery_.lost_bytes() + again);
   out.retrans = segments(recovery_.retransmitted_bytes());
   out.last_data_sent = ms - last_sent_ms_;
   out.last_data_recv = ms - last_data_ms_;

@@ -27,6 +27,9 @@ Connection::Judged Connection::check_ack(packet::Turn& turn, Segment& segment) {
       return Judged::Done;
     }
     remember_timestamp(segment, turn.now);
+    // It was overtaken; what its SACK blocks tell is news all the same (Linux: tcp_ack).
+    if (sack_ok_ && segment.options.sack_count != 0)
+      recovery_.on_ack(ack_event(segment, turn.now), turn.now);
     return Judged::GoOn;
   }
   remember_timestamp(segment, turn.now);
@@ -80,6 +83,7 @@ void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
   const std::uint32_t window_before = snd_wnd_;
   update_send_window(segment);
   last_ack_ms_ = milliseconds(turn.now);
+  hold_ = false;  // MSG_MORE holds back for the call alone; an ACK asks Nagle anew, as on Linux
   probes_ = 0;
   const Seq before = snd_una_;
   const bool says_more = segment.options.sack_count != 0 || segment.has(flag::kEce);

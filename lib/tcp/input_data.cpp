@@ -134,6 +134,7 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   const std::uint32_t truesize = segment.payload.truesize();
   const bool hole = receive_queue_.has_hole();
   const Seq before = receive_queue_.next();
+  if (hole) note_overlap({before, before + bytes});
   const bool tight = !receive_buffer_.room(receive_queue_.truesize(), receive_buffer_.size() / 2);
   if (tight) engine_.counters.add(Count::TCPRcvCollapsed);
   receive_queue_.append(turn, engine_.memory, std::move(segment.payload), tight);
@@ -154,6 +155,14 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   raise(turn, event::kReadable);
 }
 
+// RFC 2883 section 4.2: of a segment that is partly a duplicate the first such part is told.
+void Connection::note_overlap(SeqRange range) {
+  const SeqRange both = sack_.overlap(range);
+  if (both.empty()) return;
+  sack_.duplicate(both);
+  engine_.counters.add(Count::TCPDSACKOfoSent);
+}
+
 // RFC 5681 4.2: a hole is told of at once, for each segment beyond it.
 void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
   const SeqRange range{segment.seq, segment.seq + segment.payload_length};
@@ -169,6 +178,7 @@ void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
     return;
   }
   engine_.counters.add(Count::TCPOFOQueue);
+  note_overlap(range);
   sack_.add(kept.range);
 }
 
@@ -184,6 +194,9 @@ void Connection::input_fin(packet::Turn& turn) {
   if (!fin_known_ || peer_closed_ || state_ == State::Closed) return;
   if (receive_queue_.next().before(fin_seq_)) return;
   ack_.owe();
+  // All that was sent is here: there is nothing to tell of (Linux: tcp_fin).
+  sack_.clear();
+  sack_.clear_duplicate();
   peer_closed(turn);
 }
 

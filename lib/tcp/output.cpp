@@ -96,7 +96,8 @@ void Connection::send_again(packet::Turn& turn) {
 bool Connection::held_back_by_nagle(std::uint32_t length) const {
   if (length >= send_mss() || fin_queued_) return false;
   if (urgent_ && snd_up_.after(snd_nxt_)) return false;
-  if (options_.cork || more_) return true;
+  if (push_) return false;
+  if (options_.cork || hold_) return true;
   if (options_.no_delay) return false;
   return small_end_.after(snd_una_) && small_end_.at_or_before(snd_nxt_);
 }

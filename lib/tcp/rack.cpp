@@ -19,7 +19,7 @@ void Rack::start(Seq una, const Settings& settings) {
 
 bool Rack::reordered(const SentRecord& record, SeqRange part, std::uint32_t mss,
                      const Settings& settings) {
-  if (record.retransmitted || !part.end.before(highest_sacked_)) return false;
+  if (record.retransmitted) return false;
   return on_late(part.begin, mss, settings);
 }
 

@@ -47,11 +47,12 @@ class Rack {
     valid_ = true;
   }
   // Step 3: a record that was never sent again is delivered behind later ones. True: the path
-  // reorders.
-  bool detect_reordering(const SentRecord& record, SeqRange part, std::uint32_t mss,
+  // reorders. `before`: the highest end before this ACK; what one ACK tells of came in any order.
+  bool detect_reordering(const SentRecord& record, SeqRange part, Seq before, std::uint32_t mss,
                          const Settings& settings) {
-    if (!part.end.after(highest_sacked_)) [[unlikely]]
+    if (part.end.before(before)) [[unlikely]]
       return reordered(record, part, mss, settings);
+    if (!part.end.after(highest_sacked_)) return false;
     highest_sacked_ = part.end;
     return false;
   }
@@ -73,6 +74,7 @@ class Rack {
   time::Instant detect_loss(Scoreboard& board, time::Duration window, time::Instant now,
                             Lost&& lost);
 
+  Seq highest_sacked() const { return highest_sacked_; }
   std::uint32_t reordering() const { return reordering_; }  // segments
   bool reordering_seen() const { return reordering_seen_; }
   std::uint32_t times_reordered() const { return times_reordered_; }

@@ -28,14 +28,15 @@ WindowOffer first_offer(const Settings& settings, const SocketOptions& options, 
   const std::uint32_t size =
       options.receive_buffer != 0 ? options.receive_buffer : settings.tcp_rmem_default.get();
   std::uint32_t space = size / 2;
-  if (options.window_clamp != 0) space = std::min(space, options.window_clamp);
+  // A program that chose its buffer gets no scale beyond it.
+  std::uint32_t clamp = options.receive_buffer != 0 ? space : UINT32_MAX;
+  if (options.window_clamp != 0) clamp = std::min(clamp, options.window_clamp);
+  space = std::min(space, clamp);
+  if (mss != 0 && space > mss) space = round_down(space, mss);
   WindowOffer offer;
-  const std::uint32_t first = std::min(space, kMaxUnscaled);
-  offer.window =
-      static_cast<std::uint16_t>(mss != 0 && first > mss ? round_down(first, mss) : first);
+  offer.window = static_cast<std::uint16_t>(std::min(space, kMaxUnscaled));
   if (settings.tcp_window_scaling != 0) {
-    std::uint32_t most = std::max({space, settings.tcp_rmem_max.get(), size});
-    if (options.window_clamp != 0) most = std::min(most, options.window_clamp);
+    const std::uint32_t most = std::min(std::max(space, settings.tcp_rmem_max.get()), clamp);
     const int bits = std::bit_width(most) - 1;
     offer.scale = static_cast<std::uint8_t>(std::clamp(bits - 15, 0, static_cast<int>(kMaxScale)));
   }

@@ -127,19 +127,23 @@ void Recovery::skip(Seq to) {
 // Linux: tcp_cwnd_validate.
 void Recovery::set_cwnd_limited(bool limited) {
   const std::uint32_t out = nxt_ - una_;
-  if (una_.at_or_after(usage_end_) || limited || (!window_.cwnd_limited && out > max_out_)) {
-    window_.cwnd_limited = limited;
+  if (una_.at_or_after(usage_end_) || limited || (!cwnd_limited_ && out > max_out_)) {
+    cwnd_limited_ = limited;
     max_out_ = out;
     usage_end_ = nxt_;
   }
-  // In slow start a window that is half used may grow (RFC 7661 section 4.1, Linux).
-  if (window_.cwnd < window_.ssthresh && window_.cwnd < 2 * max_out_) window_.cwnd_limited = true;
   validate_window(last_event_);
+}
+
+// Linux: tcp_is_cwnd_limited. In slow start a window grows to twice what was used of it (RFC 7661
+// section 4.1), and no further.
+bool Recovery::window_used() const {
+  return cwnd_limited_ || (window_.cwnd < window_.ssthresh && window_.cwnd < 2 * max_out_);
 }
 
 // RFC 2861: a window that was not used for an RTO is no longer known to be right.
 void Recovery::validate_window(time::Instant now) {
-  if (window_.cwnd_limited) {
+  if (window_used()) {
     used_ = 0;
     used_at_ = now;
     return;

@@ -183,6 +183,7 @@ class Recovery {
     const AckEvent& event;
     time::Instant now;
     Seq prior_una;
+    Seq prior_highest{};  // the highest end that was delivered
     AckOutcome out{};
     RateSample sample{};
     DeliveryRate::Newest newest{};
@@ -238,6 +239,7 @@ class Recovery {
   void arm_after_ack(const Ack& ack);
   bool probe_allowed() const;
   void mark_transmitted_again(SeqRange range, time::Instant now);
+  bool window_used() const;
   void validate_window(time::Instant now);
   void restart_after_idle(time::Instant now);
 
@@ -260,6 +262,7 @@ class Recovery {
   bool probe_active_ = false, probe_due_ = false, probe_repeated_ = false;
   bool frto_ = false, frto_new_data_ = false;
   bool reneging_suspected_ = false;
+  bool cwnd_limited_ = false;  // the window held data back when it was last judged
   Phase phase_ = Phase::Open;
   std::uint16_t duplicates_ = 0;            // ACKs in a row, without SACK
   std::uint8_t backoff_ = 0;                // exponent of the RTO

@@ -14,6 +14,7 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   ack.sample.ecn_echo = event.ecn_echo;
   if (board_.empty()) return ack.out;
   const std::uint32_t lost_before = board_.lost();
+  ack.prior_highest = rack_.highest_sacked();
   if (sack_ && !event.sack.empty()) take_sack(ack);
   advance(ack);
   sample_rtt(ack);
@@ -22,7 +23,10 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   react(ack);
   ack.sample.newly_lost = board_.lost() - std::min(board_.lost(), lost_before);
   ack.sample.in_flight = in_flight();
-  ack.sample.acked = ack.out.newly_acked;
+  // Linux: tcp_may_raise_cwnd. Only progress opens the window, where the path is not known to
+  // reorder; what SACK told of before has counted already.
+  if (ack.out.advanced || rack_.reordering() > settings_.tcp_reordering)
+    ack.sample.acked = ack.sample.newly_acked;
   rate_.finish(ack.newest, ack.sample, rtt_.min_rtt(), now);
   control_congestion(ack);
   arm_after_ack(ack);
@@ -54,6 +58,7 @@ std::uint32_t Recovery::take_plain_ack(Seq to, time::Instant now) {
   if (sack_) reordering_at_ = time::Instant::never();
   sample.in_flight = board_.outstanding();
   rate_.finish(newest, sample, rtt_.min_rtt(), now);
+  window_.cwnd_limited = window_used();
   control_->on_ack(control_state_, window_, sample, false, now);
   if (board_.empty()) {
     retransmission_at_ = probe_at_ = reordering_at_ = time::Instant::never();
@@ -70,7 +75,7 @@ void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
   rate_.on_delivered(record, part, ack.now, ack.newest);
   rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
                      rtt_.min_rtt(), ack.now);
-  if (rack_.detect_reordering(record, part, window_.mss, settings_))
+  if (rack_.detect_reordering(record, part, ack.prior_highest, window_.mss, settings_))
     counters_.add(timestamps_ ? Count::TCPTSReorder : Count::TCPSACKReorder);
   if (!record.retransmitted && part.end.at_or_before(high_)) ack.original = true;
 }

@@ -290,6 +290,7 @@ void Recovery::control_congestion(Ack& ack) {
   if (ack.sample.newly_acked != 0 || ack.out.newly_acked != 0) {
     // SYN takes no room of the window.
     const bool recovering = reducing || (phase_ == Phase::Loss && control_->owns_recovery());
+    window_.cwnd_limited = window_used();
     if (!(syn_ && ack.prior_una == initial_))
       control_->on_ack(control_state_, window_, ack.sample, recovering, ack.now);
   }

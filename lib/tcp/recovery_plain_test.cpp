@@ -84,7 +84,7 @@ class PlainAck : public RecoveryCase {
     ASSERT_EQ(a.pacing_release(), b.pacing_release());
   }
   void expect_counted_alike() {
-    for (std::size_t i = 0; i < kCounterCount; ++i)
+    for (std::size_t i = 0; i < std::size(kCounterNames); ++i)
       ASSERT_EQ(count(Count(i)), slow_counters_.value(Count(i))) << kCounterNames[i].name;
   }
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_() % n); }

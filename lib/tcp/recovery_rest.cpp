@@ -109,7 +109,7 @@ bool Recovery::rest(time::Instant now, RestedRecovery& out) const {
   out.next = una_;
   out.mss = static_cast<std::uint16_t>(window_.mss);
   out.backoff = backoff_;
-  out.cwnd_limited = window_.cwnd_limited;
+  out.cwnd_limited = cwnd_limited_;
   out.sack = sack_;
   out.timestamps = timestamps_;
   out.fresh = nxt_ == initial_;
@@ -126,7 +126,7 @@ void Recovery::wake(const RestedRecovery& rested) {
   window_.mss = rested.mss;
   window_.cwnd = rested.cwnd;
   window_.ssthresh = rested.ssthresh;
-  window_.cwnd_limited = rested.cwnd_limited;
+  cwnd_limited_ = rested.cwnd_limited;
   window_.srtt = rtt_.srtt();
   window_.min_rtt = rtt_.min_rtt();
   una_ = nxt_ = high_ = undo_marker_ = probe_end_ = usage_end_ = rested.next;

@@ -51,6 +51,15 @@ class SackList {
     duplicate_ = range;
     has_duplicate_ = true;
   }
+  // The lowest part of `range` that is here already; empty, if none is.
+  SeqRange overlap(SeqRange range) const {
+    SeqRange found{range.end, range.end};
+    for (unsigned i = 0; i < count_; ++i) {
+      const SeqRange both{later(blocks_[i].begin, range.begin), earlier(blocks_[i].end, range.end)};
+      if (both.begin.before(both.end) && both.begin.before(found.begin)) found = both;
+    }
+    return found;
+  }
   void clear_duplicate() { has_duplicate_ = false; }
   bool empty() const { return count_ == 0 && !has_duplicate_; }
 
