@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two senders to whom the same happens: one asks `on_plain_ack` first, the other takes every ACK by
 // `on_ack`. Nobody can tell one from the other.
+#include <iterator>
 #include <random>
 
 #include "tcp/recovery_fixture.hpp"
