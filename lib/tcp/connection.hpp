@@ -215,6 +215,9 @@ class Connection : private time::Timer {
   void reset_by_peer(packet::Turn& turn);
   static void end_payload(packet::Turn& turn, Segment& segment);
   static void drop_payload(packet::Turn& turn, Segment& segment, Drop why);
+  // --- input_ack.cpp: the segment that is expected.
+  bool is_expected(const Segment& segment) const;
+  void input_expected(packet::Turn& turn, Segment& segment);
   // --- input_syn_sent.cpp: 3.10.7.3.
   void input_syn_sent(packet::Turn& turn, Segment& segment);
   void input_syn(packet::Turn& turn, Segment& segment);
@@ -314,7 +317,12 @@ class Connection : private time::Timer {
   void lower_mtu(std::uint32_t mtu);
   void suspect_black_hole(time::Instant now);
   void leave_black_hole(time::Instant now);
-  void note_limit(time::Instant now);
+  void note_limit(time::Instant now) {
+    const Limit next = send_queue_.empty() ? Limit::None : current_limit();
+    if (next != limit_) change_limit(next, now);
+  }
+  Limit current_limit() const;
+  void change_limit(Limit next, time::Instant now);
   // connection_rest.cpp
   bool quiet(time::Instant now) const;
   template <typename Of, typename To, typename Give>

@@ -15,10 +15,6 @@ namespace {
 // Older than that a timestamp says nothing (RFC 7323 section 5.5).
 constexpr std::uint32_t kTimestampLifeSeconds = 24 * 24 * 3600;
 
-bool is_older(std::uint32_t a, std::uint32_t b) {
-  return static_cast<std::int32_t>(a - b) < 0;
-}
-
 }  // namespace
 
 void Connection::end_payload(packet::Turn& turn, Segment& segment) {
@@ -38,6 +34,11 @@ void Connection::drop_payload(packet::Turn& turn, Segment& segment, Drop why) {
 void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
   segments_in_ += segment.count;
   if (segment.payload_length != 0) data_segments_in_ += segment.count;
+  if (is_expected(segment)) [[likely]] {
+    input_expected(turn, segment);
+    if (!more || ack_.now()) output(turn);
+    return;
+  }
   constexpr std::uint8_t kSynFin = flag::kSyn | flag::kFin, kSynRst = flag::kSyn | flag::kRst;
   if (state_ == State::Closed) {
     drop_payload(turn, segment, Drop::Closed);

@@ -50,7 +50,7 @@ Connection::Judged Connection::complete_handshake(packet::Turn& turn, Segment& s
 }
 
 // MUST-1: the window is unsigned. A segment older than the last that told a window tells nothing.
-void Connection::update_send_window(const Segment& segment) {
+inline void Connection::update_send_window(const Segment& segment) {
   const bool newer = segment.ack.after(snd_una_) || snd_wl1_.before(segment.seq) ||
                      (snd_wl1_ == segment.seq && snd_wl2_.at_or_before(segment.ack));
   if (!newer) return;
@@ -90,8 +90,8 @@ void Connection::process_ack(packet::Turn& turn, const Segment& segment) {
   std::uint32_t newly_acked = says_more ? 0 : recovery_.on_plain_ack(segment.ack, turn.now);
   if (newly_acked == 0) newly_acked = recover(segment, snd_wnd_ != window_before, turn.now);
   if (segment.ack.after(before)) advance(turn, segment.ack, newly_acked);
-  if (snd_wnd_ != 0 &&
-      (unsent_bytes() == 0 || usable_window() >= std::min(unsent_bytes(), send_mss()))) {
+  const std::uint32_t unsent = unsent_bytes();
+  if (snd_wnd_ != 0 && (unsent == 0 || usable_window() >= std::min(unsent, send_mss()))) {
     // The window is open: what was not moving moves.
     backoff_ = 0;
     persist_deadline_ = time::Instant::never();
@@ -145,6 +145,36 @@ void Connection::expand_send_buffer() {
   const std::uint64_t wanted = 2 * (window / std::max<std::uint32_t>(mss_, 1) + 1) * segment;
   const std::uint64_t size = std::min<std::uint64_t>(wanted, engine_.settings.tcp_wmem_max);
   if (size > send_buffer_) send_buffer_ = static_cast<std::uint32_t>(size);
+}
+
+// Linux: header prediction (tcp_rcv_established). What nearly all segments are: next in order,
+// acknowledging something of ours, with no flag that says anything, and room for its data. None of
+// the steps of 3.10.7 has anything to say to it but those that `input_expected` takes.
+bool Connection::is_expected(const Segment& segment) const {
+  const Seq next = receive_queue_.next();
+  const auto flags = static_cast<std::uint8_t>(segment.flags & ~flag::kPsh);
+  // In ESTABLISHED the program has not closed; the peer may have, beyond a hole.
+  if (state_ != State::Established || flags != flag::kAck || segment.seq != next) return false;
+  if (fin_known_) return false;
+  if (segment.ack.before(snd_una_) || segment.ack.after(snd_nxt_)) return false;
+  if (timestamps_ && segment.options.has_timestamps &&
+      is_older(segment.options.ts_value, ts_recent_))
+    return false;
+  if (segment.payload_length == 0) return true;
+  return segment.payload_length <= receive_buffer_.window(next) &&
+         receive_buffer_.room(receive_queue_.truesize(), segment.payload.truesize()) &&
+         !engine_.memory.exhausted();
+}
+
+void Connection::input_expected(packet::Turn& turn, Segment& segment) {
+  last_heard_ms_ = milliseconds(turn.now);
+  remember_timestamp(segment, turn.now);
+  const bool pure = segment.payload_length == 0;
+  if (pure) engine_.counters.add(Count::TCPPureAcks);
+  process_ack(turn, segment);
+  if (pure) return end_payload(turn, segment);
+  note_ecn(turn, segment);
+  take_in_order(turn, segment);
 }
 
 }  // namespace linnet::tcp

@@ -15,6 +15,10 @@ constexpr std::uint32_t milliseconds(time::Instant now) {
 constexpr std::uint32_t seconds(time::Instant now) {
   return static_cast<std::uint32_t>(now.since_origin_ns() / 1'000'000'000);
 }
+// By value: std::min would keep both in memory.
+constexpr time::Instant sooner(time::Instant a, time::Instant b) {
+  return a < b ? a : b;
+}
 // How long it is until `at`, as others are told: 0 when it is past.
 constexpr std::uint32_t milliseconds_until(time::Instant now, time::Instant at) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>((at - now).count_ms(), 0, INT32_MAX));

@@ -33,6 +33,11 @@ struct TimeWait {
   time::Instant expires{};  // 2 MSL from now
 };
 
+// Of two timestamps (RFC 7323 section 5.2).
+constexpr bool is_older(std::uint32_t a, std::uint32_t b) {
+  return static_cast<std::int32_t>(a - b) < 0;
+}
+
 // Our timestamp clock: milliseconds (RFC 7323 section 5.4), `ts_offset` apart for each connection.
 inline std::uint32_t timestamp_at(time::Instant now, std::uint32_t ts_offset) {
   return static_cast<std::uint32_t>(now.since_origin_ns() / 1'000'000) + ts_offset;

@@ -106,16 +106,13 @@ void Connection::leave_black_hole(time::Instant now) {
 }
 
 // Where the sender's time goes (Linux: tcp_chrono_start). Busy: data is queued.
-void Connection::note_limit(time::Instant now) {
-  Limit next = Limit::None;
-  if (!send_queue_.empty()) {
-    next = Limit::Busy;
-    if (unsent_bytes() != 0 && usable_window() < std::min(unsent_bytes(), send_mss()))
-      next = Limit::Window;
-    else if (unsent_bytes() == 0 && send_queue_.truesize() >= send_buffer_)
-      next = Limit::Buffer;
-  }
-  if (next == limit_) return;
+Connection::Limit Connection::current_limit() const {
+  const std::uint32_t unsent = unsent_bytes();
+  if (unsent == 0) return send_queue_.truesize() >= send_buffer_ ? Limit::Buffer : Limit::Busy;
+  return usable_window() < std::min(unsent, send_mss()) ? Limit::Window : Limit::Busy;
+}
+
+void Connection::change_limit(Limit next, time::Instant now) {
   if (limit_ != Limit::None)
     limited_ms_[static_cast<unsigned>(limit_) - 1] += milliseconds(now) - limit_since_ms_;
   limit_ = next;

@@ -35,7 +35,8 @@ void ReceiveQueue::credit(Memory& memory, std::uint32_t truesize) {
   memory.receive -= truesize;
 }
 
-void ReceiveQueue::append(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight) {
+void ReceiveQueue::append_before_hole(packet::Turn& turn, Memory& memory, packet::Packet&& data,
+                                      bool tight) {
   const SeqRange fitted = fit(turn, memory, {next_, next_ + data.length()}, data);
   LINNET_CHECK(fitted.begin == next_ && !fitted.empty());
   push_in_order(turn, memory, std::move(data), tight);

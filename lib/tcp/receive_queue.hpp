@@ -10,6 +10,7 @@
 #include <boost/intrusive/set.hpp>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "packet/turn.hpp"
 #include "tcp/drops.hpp"
@@ -32,7 +33,10 @@ class ReceiveQueue {
   // Data that begins at `next()`, within the window; not empty. Moves `next` over it and over what
   // had come before. `tight`: memory is short, so the bytes are copied behind the last ones as far
   // as there is room, whatever their number (Linux: tcp_collapse).
-  void append(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight = false);
+  void append(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight = false) {
+    if (!has_hole()) return push_in_order(turn, memory, std::move(data), tight);
+    append_before_hole(turn, memory, std::move(data), tight);
+  }
   // Data that begins after `next()`, within the window; not empty. Returns what of it was new, or
   // that nothing was (it is dropped then).
   struct Kept {
@@ -66,6 +70,7 @@ class ReceiveQueue {
                             boost::intrusive::key_of_value<Key>, boost::intrusive::compare<Earlier>,
                             boost::intrusive::constant_time_size<false>>;
 
+  void append_before_hole(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight);
   void push_in_order(packet::Turn& turn, Memory& memory, packet::Packet&& data, bool tight);
   void link_in_order(QueueLink* link);
   void drain(packet::Turn& turn, Memory& memory);

@@ -14,6 +14,7 @@
 #include "tcp/congestion.hpp"
 #include "tcp/counters.hpp"
 #include "tcp/delivery_rate.hpp"
+#include "tcp/milliseconds.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/scoreboard.hpp"
@@ -130,7 +131,7 @@ class Recovery {
   // --- Timers: one deadline at a time; `Instant::never()` when nothing is in flight.
   time::Instant deadline() const {
     if (board_.empty()) return time::Instant::never();
-    return std::min(retransmission_at_, std::min(probe_at_, reordering_at_));
+    return sooner(retransmission_at_, sooner(probe_at_, reordering_at_));
   }
   RecoveryTimer timer() const;
   TimerOutcome on_timer(time::Instant now);

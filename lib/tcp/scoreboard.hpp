@@ -55,7 +55,7 @@ class Scoreboard {
 
   // A new range behind the last. A record that goes on from the last one's at the same time is
   // joined to it where `mss` boundaries allow it to be told apart again.
-  SentRecord& push(SeqRange range, time::Instant now, std::uint32_t mss, const SentStamp& stamp);
+  void push(SeqRange range, time::Instant now, std::uint32_t mss, const SentStamp& stamp);
   // Takes off what lies before `una`. `gone(record, part)` for each record, before it is
   // changed; `part` is the range that goes.
   template <typename Gone>
@@ -143,7 +143,6 @@ class Scoreboard {
     pool_.give_back(record);
   }
   void index();  // from here on the tree by sequence stands
-  SentRecord& push_fresh(SeqRange range, time::Instant now, const SentStamp& stamp);
   // The part of `record` in `block` that may be told apart; nullptr: none.
   SentRecord* isolate(SentRecord& record, SeqRange block, std::uint32_t mss);
   void mark_sacked(SentRecord& record);
@@ -160,27 +159,23 @@ class Scoreboard {
   std::uint64_t steps_ = 0;
 };
 
-inline SentRecord& Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
-                                    const SentStamp& stamp) {
-  if (empty()) return push_fresh(range, now, stamp);
-  SentRecord& before = const_cast<SentRecord&>(*last());
-  LINNET_CHECK(before.range.end == range.begin);
-  const bool same = before.sent == now && before.state == SentState::Outstanding &&
-                    !before.retransmitted && before.app_limited == stamp.app_limited &&
-                    before.delivered == stamp.delivered;
-  if (same && before.range.length() % mss == 0 &&
-      before.range.length() + range.length() <= kMaxJoined) {
-    before.range.end = range.end;
-    count(before, range.length());
-    return before;
+inline void Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
+                             const SentStamp& stamp) {
+  if (!empty()) {
+    SentRecord& before = const_cast<SentRecord&>(*last());
+    LINNET_CHECK(before.range.end == range.begin);
+    const bool same = before.sent == now && before.state == SentState::Outstanding &&
+                      !before.retransmitted && before.app_limited == stamp.app_limited &&
+                      before.delivered == stamp.delivered;
+    if (same && before.range.length() % mss == 0 &&
+        before.range.length() + range.length() <= kMaxJoined) {
+      before.range.end = range.end;
+      count(before, range.length());
+      return;
+    }
+    if (in_order() && now < before.sent) [[unlikely]]
+      index();
   }
-  if (in_order() && now < before.sent) [[unlikely]]
-    index();
-  return push_fresh(range, now, stamp);
-}
-
-inline SentRecord& Scoreboard::push_fresh(SeqRange range, time::Instant now,
-                                          const SentStamp& stamp) {
   SentRecord* record = pool_.take();
   LINNET_CHECK(record != nullptr);
   record->range = range;
@@ -193,7 +188,6 @@ inline SentRecord& Scoreboard::push_fresh(SeqRange range, time::Instant now,
   times_.push_back(*record);
   bytes_[static_cast<unsigned>(SentState::Outstanding)] += range.length();
   ++size_;
-  return *record;
 }
 
 template <typename Gone>

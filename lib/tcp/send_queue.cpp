@@ -5,7 +5,7 @@ namespace linnet::tcp {
 
 void SendQueue::append(packet::Turn& turn, Memory& memory, packet::Packet&& data) {
   LINNET_CHECK_OP(data.length(), >, 0u);
-  if (join(turn, data)) return;
+  if (tail_ != nullptr && join(turn, data)) return;
   turn.ledger.held.add();
   QueueLink* const link = make_link(std::move(data), end_);
   end_ += link->length;
@@ -19,7 +19,7 @@ void SendQueue::append(packet::Turn& turn, Memory& memory, packet::Packet&& data
 // references to them stay right.
 bool SendQueue::join(packet::Turn& turn, packet::Packet& data) {
   const std::uint32_t count = data.length();
-  if (tail_ == nullptr || count > kCopied || tail_->packet().tailroom() < count) return false;
+  if (count > kCopied || tail_->packet().tailroom() < count) return false;
   std::byte* const room = tail_->packet().put(count);
   if (room == nullptr || !data.copy_out(0, {room, count})) return false;
   tail_->length += count;
@@ -60,7 +60,7 @@ void SendQueue::clear(packet::Turn& turn, Memory& memory, Drop why) {
 
 // The packet with the byte `at`. The search starts at the nearest hint before it. New data and
 // retransmissions are asked for in order each, so each stream gets a hint of its own.
-QueueLink* SendQueue::find(Seq at) const {
+QueueLink* SendQueue::search(Seq at) const {
   int best = -1;
   for (int i = 0; i < 2; ++i)
     if (hints_[i] != nullptr && hints_[i]->begin.at_or_before(at) &&

@@ -54,7 +54,12 @@ class SendQueue {
 
  private:
   static constexpr std::uint32_t kCopied = 512;  // packets up to that long are joined by copying
-  QueueLink* find(Seq at) const;
+  QueueLink* find(Seq at) const {
+    const bool single = head_ != nullptr && head_ == tail_ && head_->begin.at_or_before(at) &&
+                        head_->end().after(at);
+    return single ? head_ : search(at);
+  }
+  QueueLink* search(Seq at) const;
   bool join(packet::Turn& turn, packet::Packet& data);
 
   QueueLink* head_ = nullptr;

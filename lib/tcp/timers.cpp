@@ -210,8 +210,8 @@ void Connection::rearm() {
     engine_.wheel.cancel(*this);
     return;
   }
-  time::Instant at = std::min(recovery_deadline(), ack_.deadline());
-  at = std::min(at, std::min(persist_deadline_, std::min(life_deadline_, retry_deadline_)));
+  time::Instant at = sooner(recovery_deadline(), ack_.deadline());
+  at = sooner(at, sooner(persist_deadline_, sooner(life_deadline_, retry_deadline_)));
   if (at == time::Instant::never()) {
     engine_.wheel.cancel(*this);
   } else if (!armed() || at < deadline) {
