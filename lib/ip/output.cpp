@@ -84,14 +84,17 @@ bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
   return true;
 }
 
+std::uint32_t Output::mtu_of(const OutputRoute& way) const {
+  const std::uint32_t mtu = devices_.at(way.device)->mtu();
+  const bool less = way.route != nullptr && way.route->mtu != 0 && way.route->mtu < mtu;
+  return less ? way.route->mtu : mtu;
+}
+
 OutputRoute Output::route_for(const SendRequest& request) const {
   OutputRoute out;
   if (!take_route(request, out)) return out;
   out.reachable = true;
-  out.mtu = devices_.at(out.device)->mtu();
-  if (out.route != nullptr && out.route->mtu != 0) {
-    out.mtu = std::min<std::uint32_t>(out.mtu, out.route->mtu);
-  }
+  out.mtu = mtu_of(out);
   out.source = request.source;
   if (!out.source.is_any()) return out;
   if (out.route != nullptr && !out.route->preferred_source.is_any()) {
@@ -177,10 +180,7 @@ SendResult Output::put_header(Turn& turn, Packet& packet, const SendRequest& req
                        ? std::uint16_t{0}
                        : next_id(way.source, request.destination, request.protocol, pieces, turn));
   header.fragment = be16(request.dont_fragment ? Ipv4Header::kDontFragment : std::uint16_t{0});
-  header.ttl =
-      request.ttl != 0
-          ? request.ttl
-          : static_cast<std::uint8_t>(settings_.ip_default_ttl.load(std::memory_order_relaxed));
+  header.ttl = ttl_of(request);
   header.protocol = request.protocol;
   header.checksum = be16();
   header.source = way.source;
@@ -230,6 +230,12 @@ SendResult Output::pass_on(Turn& turn, Packet&& packet, const OutputRoute& way) 
   const bool any_long = way.next_hop.is_multicast() || way.next_hop.is_limited_broadcast() ||
                         longest_of(packet) > way.mtu || !hooks_.empty(hook::Point::Output);
   counters_.add(Count::OutRequests);
+  if (!any_long && hooks_.empty(hook::Point::PostRouting) && one_.run != nullptr) [[likely]] {
+    counters_.add(Count::OutTransmits);
+    counters_.add(Count::OutOctets, octets);
+    one_.run(one_.self, turn, std::move(packet));
+    return SendResult::Sent;
+  }
   Burst burst;
   burst.push(std::move(packet));
   hooks_.run(hook::Point::Output, turn, burst);

@@ -2,6 +2,7 @@
 // The way out of an IPv4 packet (Linux: ip_queue_xmit, ip_local_out, ip_output, ip_finish_output).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -16,6 +17,7 @@
 #include "packet/turn.hpp"
 #include "route/addresses.hpp"
 #include "route/tables.hpp"
+#include "wire/ipv4.hpp"
 
 namespace linnet::ip {
 
@@ -47,6 +49,28 @@ struct OutputRoute {
   std::uint32_t mtu = 0;
 };
 
+// A stage that takes one packet.
+struct OnePacket {
+  void* self = nullptr;
+  void (*run)(void* self, packet::Turn& turn, packet::Packet&& packet) = nullptr;
+};
+
+// A way that local packets take again and again, with what each would work out anew (Linux: the
+// dst_entry that a socket keeps). Made and kept by Output.
+struct ReadyWay {
+  OutputRoute route;
+  // Of what request, and of which tables (route::Tables::generation).
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  std::uint64_t generation = kNone;
+  Ipv4Address destination, source;
+  std::uint32_t mark = 0;
+  std::uint16_t output_device = packet::kNoDevice;
+  std::uint8_t tos = 0;  // without ECN
+  std::uint8_t protocol = 0;
+  bool usual = false;         // reachable, from a source that is given
+  wire::Ipv4Header header{};  // with DF; TOS, length, TTL and checksum are zero
+};
+
 class Output {
  public:
   Output(const device::DeviceTable& devices, const route::Tables& tables,
@@ -55,9 +79,15 @@ class Output {
 
   // Where finished packets go: the neighbour stage (Meta: output_device, next_hop, hop). A next hop
   // of 255.255.255.255 asks for a link-layer broadcast, a multicast one for its group address.
-  void connect(packet::Stage neighbours) { neighbours_ = neighbours; }
+  // `one`: the same for one packet; without it that goes as a burst.
+  void connect(packet::Stage neighbours, OnePacket one = {}) {
+    neighbours_ = neighbours;
+    one_ = one;
+  }
 
   OutputRoute route_for(const SendRequest& request) const;
+  // As `route_for`, remembered. Valid until the next call.
+  const ReadyWay& way_for(const SendRequest& request);
 
   // Sends a transport packet: data() at the transport header, its checksum done. Builds the IPv4
   // header, then hook OUTPUT, POSTROUTING, fragmentation, neighbour. RFC 6864: the ID is 0 on
@@ -70,6 +100,9 @@ class Output {
   // As above by a way that `route_for` gave in this turn for this request.
   SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
                   const OutputRoute& way);
+  // As above by a way that `way_for` gave just now for this request.
+  SendResult send(packet::Turn& turn, packet::Packet&& packet, const SendRequest& request,
+                  const ReadyWay& way);
   // A datagram that is complete but for what RFC 791 leaves to us (IP_HDRINCL): data() at its IPv4
   // header, which is in one piece and whose lengths agree. Total length and checksum are written,
   // a zero source and a zero ID filled in.
@@ -85,6 +118,15 @@ class Output {
   const Counters& counters() const { return counters_; }
 
  private:
+  // Ways stand where addresses lead, one at each place.
+  static constexpr unsigned kWays = 256;
+  void make_way(ReadyWay& way, const SendRequest& request, std::uint64_t generation) const;
+  std::uint32_t mtu_of(const OutputRoute& way) const;
+  std::uint8_t ttl_of(const SendRequest& request) const {
+    return request.ttl != 0 ? request.ttl
+                            : static_cast<std::uint8_t>(
+                                  settings_.ip_default_ttl.load(std::memory_order_relaxed));
+  }
   void finish(packet::Turn& turn, packet::Burst& burst);
   void fragment_long(packet::Turn& turn, packet::Burst& burst);
   SendResult put_header(packet::Turn& turn, packet::Packet& packet, const SendRequest& request,
@@ -107,7 +149,10 @@ class Output {
   const Settings& settings_;
   SipKey key_;
   packet::Stage neighbours_{};
+  OnePacket one_{};
   Counters counters_;
+  std::array<ReadyWay, kWays> ways_;
+  ReadyWay unkept_;  // while tables change
   // Counters for the ID field, one for a set of address pairs chosen by the key.
   static constexpr unsigned kIdSlots = 2048;
   std::uint16_t ids_[kIdSlots] = {};

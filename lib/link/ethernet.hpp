@@ -55,6 +55,21 @@ class EthernetOutput {
     std::memcpy(room, &header, sizeof header);
     transmitter_.send(turn, device, std::move(packet));
   }
+  // As `send` by a device that is there.
+  void send_known(packet::Turn& turn, std::uint16_t device, const wire::EthernetHeader& header,
+                  packet::Packet&& packet) {
+    // A length below the shortest wraps to a huge one.
+    const bool plain = packet.length() - kShortestPayload <=
+                           transmitter_.longest_payload(device) - kShortestPayload &&
+                       packet.plain();
+    std::byte* const room = packet.push(sizeof header);
+    if (room == nullptr) [[unlikely]]
+      return send_without_room(turn, device, header, std::move(packet));
+    std::memcpy(room, &header, sizeof header);
+    const std::uint64_t bytes = packet.length();
+    rte_mbuf* const frame = packet.release();
+    transmitter_.send_all(turn, device, &frame, 1, plain, bytes);
+  }
 
   // For a device without a link layer: the packet goes as it is.
   void send_plain(packet::Turn& turn, std::uint16_t device, packet::Packet&& packet) {
@@ -69,6 +84,8 @@ class EthernetOutput {
  private:
   void send_without_room(packet::Turn& turn, std::uint16_t device,
                          const wire::EthernetHeader& header, packet::Packet&& packet);
+  static constexpr std::uint32_t kShortestPayload =
+      wire::kEthernetMinFrame - sizeof(wire::EthernetHeader);
   device::Transmitter& transmitter_;
 };
 

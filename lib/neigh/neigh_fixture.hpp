@@ -124,10 +124,15 @@ class NeighFixture : public tests::LaneFixture {
     packet.meta().output_device = device;
     packet.meta().next_hop = next_hop;
     packet.meta().hop = hop;
-    packet::Burst burst;
-    burst.push(std::move(packet));
     packet::Turn now = other ? other_turn() : turn();
-    (other ? *other_ : *resolver_).output(now, burst);
+    Resolver& resolver = other ? *other_ : *resolver_;
+    if (one_by_one_) {
+      resolver.output_one(now, std::move(packet));
+    } else {
+      packet::Burst burst;
+      burst.push(std::move(packet));
+      resolver.output(now, burst);
+    }
     settle();
   }
   packet::Packet ip_packet(std::uint8_t tag, bool on_other_lane = false) {
@@ -226,6 +231,7 @@ class NeighFixture : public tests::LaneFixture {
 
   device::DeviceTable devices_;
   FakeHost host_;
+  bool one_by_one_ = false;  // by output_one
   Ipv4Address packet_source_ = kOurs;
   time::TimerWheel wheel_{clock_.now()}, other_wheel_{clock_.now()};
   device::Transmitter transmitter_{devices_, 0}, other_transmitter_{devices_, 1};

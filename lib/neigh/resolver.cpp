@@ -79,6 +79,14 @@ void Resolver::output(Turn& turn, Burst& burst) {
   burst.clear();
 }
 
+void Resolver::output_one(Turn& turn, Packet&& packet) {
+  const packet::Meta& meta = packet.meta();
+  PublishedHeader link;
+  if (!header_for(turn, meta, key_of(meta.output_device, meta.next_hop), link)) [[unlikely]]
+    return without_header(turn, std::move(packet));
+  output_.send_known(turn, meta.output_device, link.header, std::move(packet));
+}
+
 // By the table; the slot is remembered.
 [[gnu::noinline]] bool Resolver::look_up(Turn& turn, const packet::Meta& meta, std::uint64_t key,
                                          PublishedHeader& out) {

@@ -31,6 +31,8 @@ class Resolver {
   // IP packets to their neighbours: data() at the IP header; Meta: output_device, next_hop, hop.
   // A next_hop of 255.255.255.255 is the link's broadcast. Empties the burst.
   void output(packet::Turn& turn, packet::Burst& burst);
+  // As `output` for one packet.
+  void output_one(packet::Turn& turn, packet::Packet&& packet);
   // ARP packets: data() at the ARP header; Meta: input_device, cast, link_offset (the frame's
   // Ethernet header). Empties the burst.
   void arp_input(packet::Turn& turn, packet::Burst& burst);

@@ -9,8 +9,9 @@ namespace {
 
 using time::Duration;
 
-class ResolverTest : public NeighFixture {
+class ResolverTest : public NeighFixture, public testing::WithParamInterface<bool> {
  protected:
+  ResolverTest() { one_by_one_ = GetParam(); }
   // Sends a burst and expects its tags, in order, at the peer and at the other neighbour.
   void expect_at(packet::Burst& burst, const std::vector<std::uint8_t>& expected_peer,
                  const std::vector<std::uint8_t>& expected_other) {
@@ -26,7 +27,7 @@ class ResolverTest : public NeighFixture {
   }
 };
 
-TEST_F(ResolverTest, UnknownNeighbourIsAskedForByBroadcast) {
+TEST_P(ResolverTest, UnknownNeighbourIsAskedForByBroadcast) {
   send_to(kPeer, 1);
   const auto frames = sent();
   ASSERT_EQ(frames.size(), 1u);
@@ -43,7 +44,7 @@ TEST_F(ResolverTest, UnknownNeighbourIsAskedForByBroadcast) {
   EXPECT_EQ(ledger_.held.value(), 1u);
 }
 
-TEST_F(ResolverTest, WaitingPacketsLeaveInOrderWhenTheAnswerComes) {
+TEST_P(ResolverTest, WaitingPacketsLeaveInOrderWhenTheAnswerComes) {
   for (std::uint8_t tag = 1; tag <= 5; ++tag)
     send_to(kPeer, tag);
   EXPECT_EQ(arps(sent()), 1u);
@@ -60,7 +61,7 @@ TEST_F(ResolverTest, WaitingPacketsLeaveInOrderWhenTheAnswerComes) {
   EXPECT_EQ(tags(sent()), (std::vector<std::uint8_t>{6}));
 }
 
-TEST_F(ResolverTest, NoAnswerMakesWaitingPacketsUnresolvedAfterThreeQuestions) {
+TEST_P(ResolverTest, NoAnswerMakesWaitingPacketsUnresolvedAfterThreeQuestions) {
   send_to(kPeer, 1);
   send_to(kPeer, 2);
   run_for(Duration::milliseconds(2900));
@@ -77,7 +78,7 @@ TEST_F(ResolverTest, NoAnswerMakesWaitingPacketsUnresolvedAfterThreeQuestions) {
 
 // --- Next hops that need no neighbour.
 
-TEST_F(ResolverTest, LoopbackDeviceNeedsNoNeighbour) {
+TEST_P(ResolverTest, LoopbackDeviceNeedsNoNeighbour) {
   send_to(Ipv4Address(127, 0, 0, 1), 4, 2);
   packet::Burst looped;
   ASSERT_EQ(devices_.at(2)->receive(0, looped), 1u);
@@ -91,7 +92,7 @@ TEST_F(ResolverTest, LoopbackDeviceNeedsNoNeighbour) {
   EXPECT_EQ(system_->counts().entries, 0u);
 }
 
-TEST_F(ResolverTest, MulticastNextHopIsMappedAsRfc1112Says) {
+TEST_P(ResolverTest, MulticastNextHopIsMappedAsRfc1112Says) {
   send_to(Ipv4Address(239, 129, 2, 3), 1);
   send_to(Ipv4Address(224, 0, 0, 5), 2);
   const auto frames = sent();
@@ -100,7 +101,7 @@ TEST_F(ResolverTest, MulticastNextHopIsMappedAsRfc1112Says) {
   EXPECT_EQ(frames[1].link.destination, MacAddress({0x01, 0x00, 0x5e, 0x00, 0x00, 0x05}));
 }
 
-TEST_F(ResolverTest, LimitedBroadcastNextHopIsTheLinksBroadcast) {
+TEST_P(ResolverTest, LimitedBroadcastNextHopIsTheLinksBroadcast) {
   send_to(Ipv4Address(255, 255, 255, 255), 1);
   const auto frames = sent();
   ASSERT_EQ(frames.size(), 1u);
@@ -110,7 +111,7 @@ TEST_F(ResolverTest, LimitedBroadcastNextHopIsTheLinksBroadcast) {
 
 // --- Ways to the entry.
 
-TEST_F(ResolverTest, GatewaysHintIsStoredAndWrongHintsDoNoHarm) {
+TEST_P(ResolverTest, GatewaysHintIsStoredAndWrongHintsDoNoHarm) {
   make_reachable();
   make_reachable(Ipv4Address(192, 0, 2, 8), kOtherMac);
   route::NextHop hop;
@@ -128,7 +129,7 @@ TEST_F(ResolverTest, GatewaysHintIsStoredAndWrongHintsDoNoHarm) {
     EXPECT_EQ(frame.link.destination, kPeerMac);
 }
 
-TEST_F(ResolverTest, SlotThatIsAnothersNowIsNotBelieved) {
+TEST_P(ResolverTest, SlotThatIsAnothersNowIsNotBelieved) {
   route::NextHop hop;
   hop.gateway = kPeer;
   make_reachable();
@@ -147,7 +148,7 @@ TEST_F(ResolverTest, SlotThatIsAnothersNowIsNotBelieved) {
   EXPECT_TRUE(frames[0].arp()) << "it must ask, not send to another's MAC";
 }
 
-TEST_F(ResolverTest, SameAddressOnAnotherDeviceIsAnotherNeighbour) {
+TEST_P(ResolverTest, SameAddressOnAnotherDeviceIsAnotherNeighbour) {
   make_reachable();
   send_to(kPeer, 1, 1);
   EXPECT_TRUE(sent(0).empty());
@@ -155,7 +156,7 @@ TEST_F(ResolverTest, SameAddressOnAnotherDeviceIsAnotherNeighbour) {
 }
 
 // Rows are told by hop: each of these is one of its own, though two ways lead to one neighbour.
-TEST_F(ResolverTest, RowsOfManyHopsReachTheirNeighboursInOrder) {
+TEST_P(ResolverTest, RowsOfManyHopsReachTheirNeighboursInOrder) {
   const Ipv4Address other(192, 0, 2, 8);
   make_reachable();
   make_reachable(other, kOtherMac);
@@ -181,7 +182,7 @@ TEST_F(ResolverTest, RowsOfManyHopsReachTheirNeighboursInOrder) {
   expect_at(burst, expected_peer, expected_other);
 }
 
-TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
+TEST_P(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
   const Ipv4Address other(192, 0, 2, 8);
   make_reachable();
   make_reachable(other, kOtherMac);
@@ -198,7 +199,7 @@ TEST_F(ResolverTest, MixedBurstReachesEveryNeighbourInOrder) {
   expect_at(burst, expected_peer, expected_other);
 }
 
-TEST_F(ResolverTest, PacketThatMustWaitLeavesNoHeaderToTheNextOfTheBurst) {
+TEST_P(ResolverTest, PacketThatMustWaitLeavesNoHeaderToTheNextOfTheBurst) {
   const Ipv4Address asked(192, 0, 2, 8);
   make_reachable();
   send_to(asked);
@@ -222,7 +223,7 @@ TEST_F(ResolverTest, PacketThatMustWaitLeavesNoHeaderToTheNextOfTheBurst) {
   EXPECT_EQ(ledger_.held.value(), 4u);
 }
 
-TEST_F(ResolverTest, UnresolvedStageMaySendAgainFromWithin) {
+TEST_P(ResolverTest, UnresolvedStageMaySendAgainFromWithin) {
   struct Again {
     Resolver& resolver;
     unsigned calls = 0;
@@ -346,6 +347,9 @@ TEST_F(TwoLanes, WhatIsInTheRingAtTheEndIsDropped) {
   EXPECT_EQ(held(), 0u);
   EXPECT_EQ(drops(Drop::EntryDeleted), 2u);
 }
+
+// By `output`, and by `output_one`.
+INSTANTIATE_TEST_SUITE_P(Both, ResolverTest, testing::Bool());
 
 }  // namespace
 }  // namespace linnet::neigh

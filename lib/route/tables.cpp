@@ -154,31 +154,38 @@ Tables::Tables(const device::DeviceTable& devices, table::Rcu& rcu)
 Tables::~Tables() = default;
 
 Result<> Tables::add(const RouteSpec& spec) {
+  const Change change(*this);
   return state_->insert(spec, State::Mode::Add);
 }
 
 Result<> Tables::replace(const RouteSpec& spec) {
+  const Change change(*this);
   return state_->insert(spec, State::Mode::Replace);
 }
 
 Result<> Tables::append(const RouteSpec& spec) {
+  const Change change(*this);
   return state_->insert(spec, State::Mode::Append);
 }
 
 Result<> Tables::remove(const RouteSpec& spec) {
+  const Change change(*this);
   return state_->remove(spec);
 }
 
 void Tables::device_changed(std::uint16_t device) {
+  const Change change(*this);
   state_->device_changed(device);
 }
 
 void Tables::address_gone(Ipv4Address address) {
+  const Change change(*this);
   if (state_->is_local(address)) return;
   state_->erase_infos(kTableMain, [&](const Info& info) { return info.source == address; });
 }
 
 void Tables::device_disabled(std::uint16_t device) {
+  const Change change(*this);
   state_->erase_infos(0, [&](const Info& info) {
     return !info.hops.empty() &&
            std::all_of(info.hops.begin(), info.hops.end(),
@@ -187,6 +194,7 @@ void Tables::device_disabled(std::uint16_t device) {
 }
 
 Result<> Tables::add_rule(const Rule& rule) {
+  const Change change(*this);
   const Rules before = state_->rules;
   auto done = state_->rules.add(rule);
   if (done && !state_->republish()) {
@@ -197,6 +205,7 @@ Result<> Tables::add_rule(const Rule& rule) {
 }
 
 Result<> Tables::remove_rule(const Rule& rule) {
+  const Change change(*this);
   const Rules before = state_->rules;
   auto done = state_->rules.remove(rule);
   if (done && !state_->republish()) {

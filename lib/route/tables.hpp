@@ -2,6 +2,8 @@
 // The routing tables (local, main, default, numbered), the rules that order them, and the look-up.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -108,8 +110,13 @@ class Tables {
   // `count` at most 64. With only the standard rules a look-up reads the destination alone.
   Looked lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
   const Route* lookup(const Key& key) const;
+  // Moves with every change of tables and rules: an answer to a look-up that began at an even
+  // number holds, and stays valid, for as long as this is still the same. Odd: a change is on.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
+  class Change;
+  std::atomic<std::uint64_t> generation_{0};
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -126,6 +126,7 @@ bool Tables::State::is_local(Ipv4Address address) const {
 }
 
 std::size_t Tables::remove_if(const std::function<bool(const RouteSpec&)>& chosen) {
+  const Change change(*this);
   return state_->erase_if([&](std::uint32_t table, const Rib::Node& node) {
     return chosen(state_->spec_of(table, node));
   });

@@ -18,6 +18,21 @@
 
 namespace linnet::route {
 
+// Around whatever changes what a look-up answers. It is odd before anything is given up: a lane
+// that passed a quiescent state since then sees that.
+class Tables::Change {
+ public:
+  explicit Change(Tables& tables) : generation_(tables.generation_) {
+    generation_.fetch_add(1, std::memory_order_seq_cst);
+  }
+  ~Change() { generation_.fetch_add(1, std::memory_order_seq_cst); }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+ private:
+  std::atomic<std::uint64_t>& generation_;
+};
+
 struct Tables::State {
   struct Table {
     std::unique_ptr<Rib> rib = std::make_unique<Rib>();

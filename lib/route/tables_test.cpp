@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "route/tables.hpp"
 
+#include <utility>
+
 #include "route/route_fixture.hpp"
 
 namespace linnet::route {
@@ -32,6 +34,36 @@ TEST_F(TablesTest, TheLongestPrefixWins) {
   EXPECT_EQ(where("198.51.100.200"), "unicast via 10.0.0.3 dev 1");
   ASSERT_TRUE(tables.remove({.prefix = net("198.51.100.128/25")}).ok());
   EXPECT_EQ(where("198.51.100.200"), "unicast via 10.0.1.2 dev 2");
+}
+
+// Whoever remembers an answer looks at it; it is odd while a change is on.
+TEST_F(TablesTest, TheGenerationMovesWithEveryChange) {
+  std::uint64_t last = tables.generation();
+  const auto moved = [&] {
+    const std::uint64_t before = std::exchange(last, tables.generation());
+    return last % 2 == 0 && last > before;
+  };
+  RouteSpec spec;
+  spec.prefix = *Ipv4Prefix::parse("198.18.0.0/15");
+  spec.type = Type::Blackhole;
+  ASSERT_TRUE(tables.add(spec).ok());
+  EXPECT_TRUE(moved());
+  spec.type = Type::Prohibit;
+  ASSERT_TRUE(tables.replace(spec).ok());
+  EXPECT_TRUE(moved());
+  EXPECT_EQ(tables.remove_if([&](const RouteSpec& each) {
+    EXPECT_EQ(tables.generation() % 2, 1u);
+    return each.prefix == spec.prefix;
+  }),
+            1u);
+  EXPECT_TRUE(moved());
+  const Rule rule{.priority = 10, .action = Type::Blackhole};
+  ASSERT_TRUE(tables.add_rule(rule).ok());
+  EXPECT_TRUE(moved());
+  ASSERT_TRUE(tables.remove_rule(rule).ok());
+  EXPECT_TRUE(moved());
+  tables.device_changed(0);
+  EXPECT_TRUE(moved());
 }
 
 TEST_F(TablesTest, ABurstIsAnsweredAddressByAddress) {

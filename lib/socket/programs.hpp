@@ -48,6 +48,24 @@ class Programs {
     session.spoken = true;
     spoken_ |= std::uint64_t{1} << session.number;
   }
+  // As `tell` of an event of the socket, written where it stands by `fill(Message&)`.
+  template <typename Fill>
+  void tell(const Socket& socket, EventKind kind, Fill&& fill) {
+    LaneSession& session = *socket.session;
+    if (session.deaf) return;
+    RingWriter& ring = session.shared->lane_events(lane_);
+    Message* const event = ring.begin();
+    LINNET_CHECK(event != nullptr);
+    event->kind = static_cast<std::uint8_t>(kind);
+    event->socket_kind = socket.kind;
+    event->program = socket.program;
+    event->handle = socket.handle;
+    fill(*event);
+    ring.commit();
+    if (session.spoken) return;
+    session.spoken = true;
+    spoken_ |= std::uint64_t{1} << session.number;
+  }
   // The socket's events wait for room.
   void wait_for_room(Socket& socket) {
     if (!socket.waiting.linked()) socket.session->waiting.push_back(socket);

@@ -227,9 +227,9 @@ bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
       if (data.mbuf()->nb_segs == 1 && context_.programs.has_room(session, 1)) [[likely]] {
         turn.ledger.delivered.add();
         socket.given += data.length();
-        Message event = Context::event(EventKind::Data, socket);
-        event.buffer = context_.system.buffers.hand_out(session.number, data.release());
-        context_.programs.tell(session, event);
+        const BufferRef buffer = context_.system.buffers.hand_out(session.number, data.release());
+        context_.programs.tell(socket, EventKind::Data,
+                               [&](Message& event) { event.buffer = buffer; });
         continue;
       }
       socket.untold = std::move(data);

@@ -2,6 +2,7 @@
 // A TCP packet that came in: checks, the lane that owns its flow, whom it is for (RFC 9293 3.10.7).
 #include <array>
 #include <cstring>
+#include <memory>
 
 #include "ip/header_of.hpp"
 #include "ip/transport_checksum.hpp"
@@ -39,7 +40,8 @@ void TcpSockets::input_owned(Turn& turn, Packet&& packet) {
     if (join(turn, row, packet)) return;
     end_input_row(turn, row);
   }
-  row.arrived = Arrived{};
+  std::destroy_at(&row.arrived);
+  std::construct_at(&row.arrived);
   if (read(turn, std::move(packet), row.arrived) && !begin_input_row(row)) take(turn, row.arrived);
 }
 
@@ -67,7 +69,7 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
     counters_.add(tcp::Count::InCsumErrors);
     return refuse(Drop::TcpBadChecksum);
   }
-  const wire::Ipv4Header ip = ip::header_of(packet);
+  const wire::Ipv4Header& ip = ip::header_of(packet);
   out.flow = {ip.destination, ip.source, header.destination_port.host(), header.source_port.host()};
   out.device = packet.meta().input_device;
   out.tos = ip.tos;
@@ -77,21 +79,24 @@ bool TcpSockets::read(Turn& turn, Packet&& packet, Arrived& out) {
   }
   tcp::Segment& segment = out.segment;
   const unsigned header_bytes = header.header_length();
-  std::array<std::byte, wire::kTcpMaxOptions> options;
-  const auto there = std::span(options).first(header_bytes - sizeof header);
-  if (!there.empty()) {
+  out.in_place = packet.contiguous() >= header_bytes;
+  std::array<std::byte, wire::kTcpMaxOptions> copied;
+  std::span there = std::span(copied).first(header_bytes - sizeof header);
+  if (out.in_place)
+    there = packet.first_bytes().subspan(sizeof header, there.size());
+  else if (!there.empty())
     packet.copy_out(sizeof header, there);
+  if (!there.empty() && !wire::read_aligned_timestamps(there, segment.options)) {
     const bool syn = (header.flags & tcp::flag::kSyn) != 0;
     segment.options = wire::parse_tcp_options(there, syn).options;
   }
-  out.in_place = packet.contiguous() >= header_bytes;
+  segment.ecn = tcp::Ecn{static_cast<std::uint8_t>(out.tos & 3)};
   if (!out.in_place && !packet.gather(header_bytes, turn.pool))
     return refuse(packet::Drop::NoBuffer);
   packet.pull(header_bytes);
   segment.seq = tcp::Seq(header.sequence.host());
   segment.ack = tcp::Seq(header.acknowledgment.host());
   segment.flags = header.flags;
-  segment.ecn = tcp::Ecn{static_cast<std::uint8_t>(ip.tos & 3)};
   segment.window = header.window.host();
   segment.urgent = header.urgent.host();
   segment.payload_length = packet.length();

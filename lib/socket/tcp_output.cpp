@@ -26,11 +26,15 @@ std::uint8_t tos_with(std::uint8_t tos, tcp::Ecn ecn) {
   return static_cast<std::uint8_t>((tos & ~3u) | static_cast<unsigned>(ecn));
 }
 
-}  // namespace
-
-// The header of a segment with its options, checksum zero.
-TcpSockets::HeaderImage::HeaderImage(const Flow& flow, const SegmentOut& segment) {
-  length = static_cast<unsigned>(sizeof header) + wire::emit_tcp_options(segment.options, options);
+// Writes a segment's header and options, checksum zero; returns their length.
+unsigned put_header(Packet& packet, const Flow& flow, const SegmentOut& segment) {
+  constexpr unsigned kMost = sizeof(wire::TcpHeader) + wire::kTcpMaxOptions;
+  std::byte* const at = packet.put(kMost);
+  const std::span<std::byte, wire::kTcpMaxOptions> options(at + sizeof(wire::TcpHeader),
+                                                           wire::kTcpMaxOptions);
+  const auto length = static_cast<unsigned>(sizeof(wire::TcpHeader) +
+                                            wire::emit_tcp_options(segment.options, options));
+  wire::TcpHeader header;
   header.source_port = be16(flow.local_port);
   header.destination_port = be16(flow.peer_port);
   header.sequence = be32(segment.seq.value());
@@ -41,7 +45,12 @@ TcpSockets::HeaderImage::HeaderImage(const Flow& flow, const SegmentOut& segment
   header.window = be16(segment.window);
   header.checksum = be16();
   header.urgent = be16(segment.urgent);
+  std::memcpy(at, &header, sizeof header);
+  packet.trim(length);
+  return length;
 }
+
+}  // namespace
 
 ip::SendRequest TcpSockets::request_for(const Flow& flow, const OptionSet& options,
                                         tcp::Ecn ecn) const {
@@ -73,36 +82,41 @@ bool TcpSockets::refer(Turn& turn, packet::Chain& chain, packet::PacketRef piece
   return true;
 }
 
-// The transport packet: header, options, payload of segments of `mss`. Empty: no buffer.
-Packet TcpSockets::build(Turn& turn, const Flow& flow, const HeaderImage& image,
-                         const tcp::Connection* connection, SeqRange payload, std::uint32_t mss) {
+// Little data is put behind the header; the rest is referred to (ADR 6). False: no buffer.
+bool TcpSockets::put_payload(Turn& turn, Packet& packet, const tcp::Connection& connection,
+                             SeqRange payload) {
+  if (payload.length() <= std::min<std::uint32_t>(packet::kCopied, packet.tailroom())) [[likely]] {
+    connection.payload(payload,
+                       [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
+                         piece.copy_out(offset, {packet.put(count), count});
+                       });
+    return true;
+  }
+  bool complete = true;
+  packet::Chain chain(packet);
+  connection.payload(payload,
+                     [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
+                       complete = complete && refer(turn, chain, piece, offset, count);
+                     });
+  return complete;
+}
+
+// The transport packet: header, options, payload. Empty: no buffer.
+Packet TcpSockets::build(Turn& turn, const Flow& flow, const SegmentOut& segment,
+                         const tcp::Connection* connection, unsigned& header_length) {
+  const SeqRange payload = segment.payload;
   // Without data it is control traffic, which has a reserve (R4).
   Packet packet = turn.generate(payload.empty() ? packet::Pool::Priority::Control
                                                 : packet::Pool::Priority::Data);
   if (!packet) return {};
-  std::memcpy(packet.put(image.length), &image, image.length);
-  bool complete = true;
-  // Little data is put behind the header; the rest is referred to (ADR 6).
-  if (payload.length() <= std::min<std::uint32_t>(packet::kCopied, packet.tailroom())) {
-    if (!payload.empty()) {
-      connection->payload(payload,
-                          [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
-                            piece.copy_out(offset, {packet.put(count), count});
-                          });
-    }
-  } else {
-    packet::Chain chain(packet);
-    connection->payload(payload,
-                        [&](packet::PacketRef piece, std::uint32_t offset, std::uint32_t count) {
-                          complete = complete && refer(turn, chain, piece, offset, count);
-                        });
-  }
-  if (!complete) {
+  header_length = put_header(packet, flow, segment);
+  if (!payload.empty() && !put_payload(turn, packet, *connection, payload)) {
     turn.drop(std::move(packet), Drop::TcpNotSent);
     return {};
   }
+  const std::uint32_t mss = std::max<std::uint32_t>(segment.mss, 1);
   if (payload.length() > mss)
-    packet.make_large(image.length, mss);
+    packet.make_large(header_length, mss);
   else
     finish_header(packet, flow);
   return packet;
@@ -117,7 +131,8 @@ void TcpSockets::finish_header(Packet& packet, const Flow& flow) {
 
 void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& options,
                            const SegmentOut& segment) {
-  Packet packet = build(turn, flow, HeaderImage(flow, segment), nullptr, {}, 0);
+  unsigned header_length = 0;
+  Packet packet = build(turn, flow, segment, nullptr, header_length);
   if (!packet) return;
   counters_.add(tcp::Count::OutSegs);
   context_.output.send(turn, std::move(packet), request_for(flow, options, segment.ecn));
@@ -126,18 +141,17 @@ void TcpSockets::send_bare(Turn& turn, const Flow& flow, const OptionSet& option
 bool TcpSockets::emit(Turn& turn, tcp::Connection& connection, const SegmentOut& segment) {
   auto& socket = *static_cast<TcpSocket*>(connection.user);
   const ip::SendRequest request = request_for(socket.flow, *socket.options, segment.ecn);
-  const ip::OutputRoute way = context_.output.route_for(request);
+  const ip::ReadyWay& way = context_.output.way_for(request);
   if (std::exchange(socket.confirms, false)) [[unlikely]]
-    context_.confirm(turn, way);
-  const std::uint32_t mss = std::max<std::uint32_t>(segment.mss, 1);
-  const HeaderImage image(socket.flow, segment);
-  Packet packet = build(turn, socket.flow, image, &connection, segment.payload, mss);
+    context_.confirm(turn, way.route);
+  unsigned header_length = 0;
+  Packet packet = build(turn, socket.flow, segment, &connection, header_length);
   if (!packet) return false;
-  counters_.add(tcp::Count::OutSegs, packet.pieces(image.length));
+  counters_.add(tcp::Count::OutSegs, packet.pieces(header_length));
   const auto result = context_.output.send(turn, std::move(packet), request, way);
   // The route is narrower than the connection knows: it is told after it has returned.
   if (result == ip::SendResult::TooLong && socket.lowered_mtu == 0) {
-    socket.lowered_mtu = way.mtu;
+    socket.lowered_mtu = way.route.mtu;
     socket.lowered_at = segment.seq;
     if (!socket.ready.linked()) ready_.push_back(socket);
   }

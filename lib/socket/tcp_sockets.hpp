@@ -316,15 +316,10 @@ class TcpSockets final : public tcp::Host {
 
   // tcp_output.cpp
   ip::SendRequest request_for(const Flow& flow, const OptionSet& options, tcp::Ecn ecn) const;
-  // A header as it lies in a packet.
-  struct HeaderImage {
-    HeaderImage(const Flow& flow, const tcp::SegmentOut& segment);
-    wire::TcpHeader header;
-    std::array<std::byte, wire::kTcpMaxOptions> options;
-    unsigned length;  // of both
-  };
-  packet::Packet build(packet::Turn& turn, const Flow& flow, const HeaderImage& image,
-                       const tcp::Connection* connection, tcp::SeqRange payload, std::uint32_t mss);
+  packet::Packet build(packet::Turn& turn, const Flow& flow, const tcp::SegmentOut& segment,
+                       const tcp::Connection* connection, unsigned& header_length);
+  bool put_payload(packet::Turn& turn, packet::Packet& packet, const tcp::Connection& connection,
+                   tcp::SeqRange payload);
   bool refer(packet::Turn& turn, packet::Chain& chain, packet::PacketRef piece,
              std::uint32_t offset, std::uint32_t count);
   void finish_header(packet::Packet& packet, const Flow& flow);

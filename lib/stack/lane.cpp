@@ -136,7 +136,10 @@ LaneState::LaneState(Stack& stack, const Options& options, unsigned lane_index)
   local.handle(wire::protocol::kIcmp, packet::Stage::of<&ip::Icmp::input>(icmp));
   local.handle(wire::protocol::kTcp, sockets.tcp_stage());
   local.handle(wire::protocol::kUdp, sockets.udp_stage());
-  output.connect(resolver.output_stage());
+  output.connect(resolver.output_stage(), {&resolver, [](void* self, Turn& turn, Packet&& packet) {
+                                             static_cast<neigh::Resolver*>(self)->output_one(
+                                                 turn, std::move(packet));
+                                           }});
   sockets.on_neighbour_answers(
       [](void* self, Turn& turn, std::uint16_t device, Ipv4Address next_hop) {
         static_cast<neigh::Resolver*>(self)->confirm(turn, device, next_hop);

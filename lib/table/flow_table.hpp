@@ -9,9 +9,11 @@
 // size is filled bucket by bucket as entries are put in, so that no call takes long.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 namespace linnet::table {
@@ -99,14 +101,32 @@ class FlowTable {
   }
   template <typename Match>
   static std::uint32_t find_in(const Part& part, std::uint32_t hash, Match& match) {
-    for (const std::uint32_t at : {first_of(part, hash), second_of(part, hash)}) {
-      const Bucket& bucket = part.buckets[at];
-      for (unsigned i = 0; i < kBucket; ++i) {
-        if (bucket.hash[i] == hash && bucket.number[i] != 0 && match(bucket.number[i] - 1))
-          return bucket.number[i] - 1;
-      }
+    const std::uint32_t found = find_in(part.buckets[first_of(part, hash)], hash, match);
+    return found != kNone ? found : find_in(part.buckets[second_of(part, hash)], hash, match);
+  }
+  template <typename Match>
+  static std::uint32_t find_in(const Bucket& bucket, std::uint32_t hash, Match& match) {
+    for (unsigned left = equal_in(bucket, hash); left != 0; left &= left - 1) {
+      const std::uint32_t number = bucket.number[std::countr_zero(left)];
+      if (number != 0 && match(number - 1)) return number - 1;
     }
     return kNone;
+  }
+  // A bit for each place that has this hash.
+  static unsigned equal_in(const Bucket& bucket, std::uint32_t hash) {
+    using Four [[gnu::vector_size(16)]] = std::int32_t;
+    const auto wanted = static_cast<std::int32_t>(hash);
+    const Four all{wanted, wanted, wanted, wanted};
+    Four low, high;
+    std::memcpy(&low, bucket.hash, sizeof low);
+    std::memcpy(&high, bucket.hash + 4, sizeof high);
+    const auto bits = [](Four equal) {
+      using Floats [[gnu::vector_size(16)]] = float;
+      Floats lanes;
+      std::memcpy(&lanes, &equal, sizeof lanes);
+      return static_cast<unsigned>(__builtin_ia32_movmskps(lanes));
+    };
+    return bits(low == all) | bits(high == all) << 4;
   }
   static std::uint32_t* slot_of(const Part& part, std::uint32_t hash, std::uint32_t number);
   static bool put(const Part& part, std::uint32_t hash, std::uint32_t number);
