@@ -102,11 +102,10 @@ int ln_accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
   const int accepted = with_socket(fd, [&](Socket& socket) { return socket.accept(made); });
   if (accepted != 0) return accepted;
   if (address != nullptr) {
-    // What ended in the queue has no peer any more; Linux says so by ECONNABORTED.
-    const int named = made->peer_name(address, length);
-    if (named != 0) {
+    // What ended in the queue has its peer's name all the same (Linux: getname with peer 2).
+    if (const int bad = made->accepted_from(address, length); bad != 0) {
       made->close_last();
-      return answer(named == -ENOTCONN ? -ECONNABORTED : named);
+      return answer(bad);
     }
   }
   return give_number(std::move(made), flags);

@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::size_t kLongestUdp = 65507;
 
+}  // namespace
+
 // Appends a control message; what does not fit is cut off (Linux: put_cmsg).
 void put_control(ReceiveCall& call, int level, int type, const void* bytes, std::size_t count) {
   const std::size_t room = call.control.size() - call.control_length;
@@ -39,8 +41,6 @@ void put_control(ReceiveCall& call, int level, int type, const void* bytes, std:
   std::memcpy(at + CMSG_LEN(0), bytes, header.cmsg_len - CMSG_LEN(0));
   call.control_length += std::min(room, CMSG_SPACE(count));
 }
-
-}  // namespace
 
 // --- Sending.
 

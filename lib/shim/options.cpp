@@ -65,6 +65,7 @@ constexpr Row kRows[] = {
     number(IPPROTO_TCP, TCP_NOTSENT_LOWAT, Row::kStream, 0, kLeast, kMost),
     number(IPPROTO_TCP, TCP_FASTOPEN, Row::kStream, 0, 0, kMost),
     number(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, Row::kStream, 0, 0, 1, false),
+    number(IPPROTO_TCP, TCP_INQ, Row::kStream, 0, 0, 1, false),
     number(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, Row::kStream, 0, 0, 1),
 
     flag(IPPROTO_UDP, UDP_CORK, Row::kDatagram, false),
@@ -94,6 +95,7 @@ int OptionValues::get(int level, int name) const {
 
 void OptionValues::set(const OptionRow& row, int value) {
   if (row.level == SOL_SOCKET && row.name == SO_RCVLOWAT) low_water_ = std::max(1, value);
+  if (row.level == IPPROTO_TCP && row.name == TCP_INQ) tells_waiting_ = value != 0;
   if (row.level == SOL_SOCKET && row.name == SO_OOBINLINE) urgent_in_line_ = value != 0;
   auto& all = values_.change().set;
   for (auto& [set, old] : all) {

@@ -67,11 +67,12 @@ class OptionValues {
   // What every look at a socket asks for.
   int low_water() const { return low_water_; }             // SO_RCVLOWAT, at least 1
   bool urgent_in_line() const { return urgent_in_line_; }  // SO_OOBINLINE
+  bool tells_waiting() const { return tells_waiting_; }    // TCP_INQ
 
  private:
   OnDemand<Values> values_;
   int low_water_ = 1;
-  bool urgent_in_line_ = false;
+  bool urgent_in_line_ = false, tells_waiting_ = false;
 };
 
 }  // namespace linnet::shim

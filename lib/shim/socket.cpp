@@ -130,6 +130,12 @@ int Socket::peer_name(sockaddr* address, socklen_t* length) const {
   return write_name(peer_, address, length);
 }
 
+int Socket::accepted_from(sockaddr* address, socklen_t* length) const {
+  const std::lock_guard lock(mutex_);
+  if (length == nullptr) return -EFAULT;
+  return write_name(peer_, address, length);
+}
+
 std::vector<Message> Socket::option_messages() const {
   std::vector<Message> out;
   const auto add = [&](std::uint32_t option, std::int64_t value) {

@@ -53,6 +53,7 @@ struct ReceiveCall {
   std::size_t control_length = 0;
   int result_flags = 0;
 };
+void put_control(ReceiveCall& call, int level, int type, const void* bytes, std::size_t count);
 
 class Socket : public File {
  public:
@@ -71,6 +72,8 @@ class Socket : public File {
   virtual int shutdown(int how) = 0;
   int local_name(sockaddr* address, socklen_t* length) const;
   int peer_name(sockaddr* address, socklen_t* length) const;
+  // Likewise of what was just accepted, even if it ended meanwhile.
+  int accepted_from(sockaddr* address, socklen_t* length) const;
   int set_option(int level, int name, const void* value, socklen_t length);
   int get_option(int level, int name, void* value, socklen_t* length);
   // FIONREAD, SIOCOUTQ, SIOCATMARK ...: the answer.

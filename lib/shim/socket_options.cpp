@@ -315,6 +315,10 @@ int Socket::get_option(int level, int name, void* value, socklen_t* length) {
     kCongestionNames[options_->congestion == 0 ? 2 : options_->congestion].copy(text, sizeof text);
     return write_value(text, sizeof text, value, length);
   }
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG) {
+    const int used = get_special(level, name, value, length);
+    if (used != -ENOPROTOOPT) return used;
+  }
   const OptionRow* const row = find_option(level, name);
   if (row == nullptr || !applies(*row, kind())) {
     const int special = get_special(level, name, value, length);

@@ -535,7 +535,7 @@ bool Stream::on_event(unsigned lane, const Message& event) {
       return false;
     case EventKind::Data:
       arrived_at_ += event.buffer.length;
-      if (closed_ || event.buffer.length == 0 || (shutdown_ & kReceiveShut) != 0) {
+      if (closed_ || event.buffer.length == 0) {
         program().give_back(event.buffer);
         return false;
       }

@@ -105,6 +105,7 @@ class Stream final : public Socket {
   void consume(std::uint32_t bytes, std::vector<Message>& requests);
   void send_requests(Lock& lock, std::vector<Message>& requests);
   ssize_t receive_urgent(ReceiveCall& call);
+  void tell_waiting(ReceiveCall& call) const;
   bool receives_whole(const ReceiveCall& call) const;
   ssize_t receive_whole(Lock& lock, const ReceiveCall& call);
   void drop_received();
@@ -121,6 +122,8 @@ class Stream final : public Socket {
   void forget_local();
   std::optional<Message> ask(Lock& lock, socket::QueryKind what);
   int tcp_info(void* value, socklen_t* length);
+  int ask_info(Lock& lock, void* value, socklen_t* length);
+  int segment_size(void* value, socklen_t* length);
   int fast_open_key(void* value, socklen_t* length);
   void close_listener(Lock& lock);
 

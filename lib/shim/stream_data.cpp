@@ -324,10 +324,18 @@ ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
   return count;
 }
 
+// Linux: tcp_inq_hint. Behind the last byte before FIN there is something to read yet.
+void Stream::tell_waiting(ReceiveCall& call) const {
+  if (call.control.empty()) return;
+  const int waiting = static_cast<int>(received_bytes_);
+  const int told = waiting == 0 && end_ ? 1 : waiting;
+  put_control(call, IPPROTO_TCP, TCP_CM_INQ, &told, sizeof told);
+}
+
 ssize_t Stream::receive(ReceiveCall& call) {
   Lock lock(mutex_);
   if (call.name_length != nullptr) *call.name_length = 0;
-  if (receives_whole(call)) [[likely]]
+  if (receives_whole(call) && !options_.tells_waiting()) [[likely]]
     return receive_whole(lock, call);
   if ((call.flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
   if (state_ == State::Listen) return -ENOTCONN;
@@ -360,6 +368,7 @@ ssize_t Stream::receive(ReceiveCall& call) {
     break;
   }
   publish(mask(), 0);
+  if (options_.tells_waiting() && error_ == 0) tell_waiting(call);
   send_requests(lock, requests);
   if (copied > 0) return static_cast<ssize_t>(copied);
   lock.lock();
@@ -439,6 +448,7 @@ int Stream::query(unsigned long request, int& answer) {
 }
 
 int Stream::get_special(int level, int name, void* value, socklen_t* length) {
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG) return segment_size(value, length);
   if (level == IPPROTO_TCP && name == TCP_INFO) return tcp_info(value, length);
   if (level == IPPROTO_IP && name == IP_MTU) return -ENOTCONN;
   if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) return fast_open_key(value, length);
@@ -483,6 +493,23 @@ int Stream::tcp_info(void* value, socklen_t* length) {
     *length = static_cast<socklen_t>(count);
     return 0;
   }
+  return ask_info(lock, value, length);
+}
+
+// What an open connection uses; before, it is an option (Linux: mss_cache, user_mss).
+int Stream::segment_size(void* value, socklen_t* length) {
+  Lock lock(mutex_);
+  if (!handle_ || state_ != State::Established) return -ENOPROTOOPT;
+  struct tcp_info info{};
+  socklen_t size = sizeof info;
+  if (const int bad = ask_info(lock, &info, &size); bad != 0) return bad;
+  const auto used = static_cast<int>(info.tcpi_snd_mss);
+  *length = std::min<socklen_t>(*length, sizeof used);
+  std::memcpy(value, &used, *length);
+  return 0;
+}
+
+int Stream::ask_info(Lock& lock, void* value, socklen_t* length) {
   const std::optional<Message> answer = ask(lock, socket::QueryKind::TcpInfo);
   if (!answer) return -ENOTCONN;
   const socket::BufferRef buffer = answer->buffer;

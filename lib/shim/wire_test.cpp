@@ -275,6 +275,99 @@ TEST_F(WireTest, CloseWithUnreadDataResetsThePeer) {
   ln_close(client);
 }
 
+TEST_F(WireTest, WhatWasResetInTheQueueIsAcceptedWithItsPeersName) {
+  const int listener = socket_on(1);
+  ASSERT_EQ(bind_to(listener, kB, 80), 0);
+  ASSERT_EQ(ln_listen(listener, 4), 0);
+  const int client = socket_on(0);
+  EXPECT_EQ(connect_to(client, kB, 80), -1);
+  run(3);
+  ASSERT_EQ(ln_send(client, "late", 4, 0), 4);
+  run(3);
+  const linger now{1, 0};
+  ASSERT_EQ(ln_setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+  ln_close(client);
+  run(3);
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  const int server = ln_accept(listener, reinterpret_cast<sockaddr*>(&from), &length);
+  ASSERT_GE(server, 0) << errno;
+  EXPECT_EQ(from.sin_addr.s_addr, name_of(kA, 0).sin_addr.s_addr);
+  EXPECT_EQ(ln_getpeername(server, reinterpret_cast<sockaddr*>(&from), &length), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+  char text[8];
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 4);
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 0);
+  ln_close(server);
+  ln_close(listener);
+}
+
+TEST_F(WireTest, WhatComesBehindShutdownForReadingIsReadAllTheSame) {
+  const auto [client, server] = join();
+  ASSERT_EQ(ln_shutdown(server, SHUT_RD), 0);
+  char text[8];
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 0);
+  ASSERT_EQ(ln_send(client, "more", 4, 0), 4);
+  run(3);
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 4);
+  EXPECT_EQ(ln_recv(server, text, sizeof text, 0), 0);
+  ln_close(client);
+  ln_close(server);
+  run(3);
+}
+
+TEST_F(WireTest, TheSegmentSizeOfAnOpenConnectionIsWhatItUses) {
+  const auto [client, server] = join();
+  for (const int fd : {client, server}) {
+    int used = 0;
+    socklen_t length = sizeof used;
+    ASSERT_EQ(ln_getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &used, &length), 0);
+    EXPECT_EQ(length, sizeof used);
+    EXPECT_EQ(used, 1448);
+  }
+  ln_close(client);
+  ln_close(server);
+  run(3);
+}
+
+TEST_F(WireTest, ReadingTellsHowMuchIsLeft) {
+  const auto [client, server] = join();
+  const int on = 1, two = 2;
+  ASSERT_EQ(ln_setsockopt(server, IPPROTO_TCP, TCP_INQ, &on, sizeof on), 0);
+  EXPECT_EQ(ln_setsockopt(server, IPPROTO_TCP, TCP_INQ, &two, sizeof two), -1);
+  EXPECT_EQ(errno, EINVAL);
+  const auto left_after = [&, fd = server](std::size_t count) {
+    char text[16], control[64];
+    iovec part{text, count};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (ln_recvmsg(fd, &message, 0) < 0) return -1;
+    const cmsghdr* const first = CMSG_FIRSTHDR(&message);
+    if (first == nullptr || first->cmsg_level != IPPROTO_TCP || first->cmsg_type != TCP_CM_INQ)
+      return -2;
+    int left = 0;
+    std::memcpy(&left, CMSG_DATA(first), sizeof left);
+    return left;
+  };
+  ASSERT_EQ(ln_send(client, "0123456789", 10, 0), 10);
+  run(3);
+  EXPECT_EQ(left_after(4), 6);
+  EXPECT_EQ(left_after(6), 0);
+  EXPECT_EQ(left_after(6), -1);  // nothing was read, nothing is told
+  EXPECT_EQ(errno, EAGAIN);
+  ASSERT_EQ(ln_send(client, "end", 3, 0), 3);
+  ln_close(client);
+  run(3);
+  EXPECT_EQ(left_after(3), 1);  // the end is there to be read
+  ln_close(server);
+  run(3);
+}
+
 TEST_F(WireTest, ConnectTimesOutInVirtualTime) {
   const int client = socket_on(0);
   ASSERT_EQ(ln_embed_command(stack_[0], "ip route add 10.9.0.0/16 dev tun0", nullptr, 0), 0);

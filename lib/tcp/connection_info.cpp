@@ -77,7 +77,11 @@ void Connection::info(time::Instant now, Info& out) const {
   out.busy_time = (limited[0] + limited[1] + limited[2]) * 1000;
   out.rwnd_limited = limited[1] * 1000;
   out.sndbuf_limited = limited[2] * 1000;
-  out.delivered = recovery_.delivered();
+  // Linux counts segments, those with less than an MSS as well, and the SYN.
+  const std::uint32_t others = recovery_.total_retransmissions() + out.unacked - out.sacked;
+  const std::uint32_t counted = data_segments_out_ - std::min(data_segments_out_, others);
+  const bool with_syn = fast_open_ && syn_data_acked_;  // data that is counted already
+  out.delivered = std::max(recovery_.delivered(), counted) + (opening() || with_syn ? 0 : 1);
   out.delivered_ce = recovery_.delivered_ce();
   out.bytes_sent = bytes_sent_;
   out.bytes_retrans = bytes_again_;

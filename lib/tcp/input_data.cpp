@@ -35,7 +35,9 @@ void Connection::input_data(packet::Turn& turn, Segment& segment) {
       (segment.seq + segment.payload_length).after(receive_next())) {
     // RFC 2525 section 2.17: nobody will read it.
     drop_payload(turn, segment, Drop::AfterClose);
-    give_up(turn, 0, Count::TCPAbortOnData);
+    engine_.counters.add(Count::TCPAbortOnData);
+    send_reset_for(turn, segment);
+    finish(turn, 0);
     return;
   }
   if (!fit_window(turn, segment)) return;
@@ -166,6 +168,7 @@ void Connection::note_overlap(SeqRange range) {
 // RFC 5681 4.2: a hole is told of at once, for each segment beyond it.
 void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
   const SeqRange range{segment.seq, segment.seq + segment.payload_length};
+  const std::uint32_t truesize = segment.payload.truesize();
   note_arrival(turn, segment);
   ++beyond_segments_;
   const ReceiveQueue::Kept kept =
@@ -180,6 +183,11 @@ void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
   engine_.counters.add(Count::TCPOFOQueue);
   note_overlap(range);
   sack_.add(kept.range);
+  // Linux: tcp_data_queue_ofo. What lies beyond a hole opens the window as what is in order does.
+  if (sack_ok_) {
+    receive_buffer_.on_data(kept.range.length(), truesize, receive_queue_.truesize(),
+                            engine_.memory);
+  }
 }
 
 // FIN takes the number behind the data, whether it comes in order or not. The first that is seen

@@ -430,7 +430,7 @@ TEST_F(Input, DataForAProgramThatIsGoneResets) {
   tcp().close(now);
   EXPECT_EQ(out(), (Out{kFA, 0, 0, 0}));
   in({.ack = 1, .bytes = 10});
-  EXPECT_EQ(out(), (Out{kRA, 1, 0, 0}));
+  EXPECT_EQ(out(), (Out{kR, 1, 0, 0}));
   EXPECT_EQ(tcp().state(), State::Closed);
   EXPECT_EQ(count(Count::TCPAbortOnData), 1u);
 }

@@ -47,7 +47,7 @@ void ReceiveBuffer::start(const Settings& settings, const SocketOptions& options
                           std::uint32_t mss) {
   set_options(settings, options);
   window_ = first_offer(settings, options, mss).window;
-  threshold_ = std::max<std::uint32_t>(window_, std::min(clamp_, kMaxUnscaled));
+  threshold_ = window_;
 }
 
 void ReceiveBuffer::set_options(const Settings& settings, const SocketOptions& options) {

@@ -112,6 +112,7 @@ std::int64_t info_field(const tcp_info& info, const std::string& name) {
   if (name == "lost") return info.tcpi_lost;
   if (name == "retrans") return info.tcpi_retrans;
   if (name == "total_retrans") return info.tcpi_total_retrans;
+  if (name == "delivered") return info.tcpi_delivered;
   if (name == "reordering") return info.tcpi_reordering;
   if (name == "options") return info.tcpi_options;
   if (name == "fastopen_fail") return info.tcpi_fastopen_client_fail;
