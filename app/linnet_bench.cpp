@@ -4,7 +4,9 @@
 #include <iostream>
 
 #include "app/bench/forward.hpp"
+#include "app/bench/handover.hpp"
 #include "app/bench/idle.hpp"
+#include "app/bench/requests.hpp"
 #include "app/bench/tcp.hpp"
 #include "app/bench/traffic.hpp"
 
@@ -29,7 +31,8 @@ struct Choices {
 options::options_description describe(Choices& choices) {
   auto& forward = choices.forward;
   auto& tcp = choices.tcp;
-  options::options_description all("linnet-bench frames|forward|tcp|idle [options]");
+  options::options_description all(
+      "linnet-bench frames|forward|tcp|idle|handover|requests [options]");
   all.add_options()("help", "say this")                                                       //
       ("frames", options::value(&forward.frames), "capture file to write, or to replay")      //
       ("routes", options::value(&forward.routes)->default_value(1), "number of routes")       //
@@ -80,7 +83,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto is = [&](const char* command) { return choices.command == command; };
-  const bool known = is("frames") || is("forward") || is("tcp") || is("idle");
+  const bool known =
+      is("frames") || is("forward") || is("tcp") || is("idle") || is("handover") || is("requests");
   if (values.count("help") != 0 || !known) {
     std::cout << all;
     return values.count("help") != 0 ? 0 : 2;
@@ -108,6 +112,24 @@ int main(int argc, char** argv) {
     choices.tcp.packets = choices.forward.packets;
     choices.tcp.hugepages = choices.forward.hugepages;
     const Result<> ran = linnet::bench::run_tcp(choices.tcp, std::cin, std::cout);
+    return ran ? 0 : fail(ran.error());
+  }
+  if (is("handover")) {
+    const linnet::bench::HandoverOptions handover{.core = choices.forward.core,
+                                                  .flows = 256,
+                                                  .memory_mb = choices.forward.memory_mb,
+                                                  .packets = choices.forward.packets,
+                                                  .hugepages = choices.forward.hugepages};
+    const Result<> ran = linnet::bench::run_handover(handover, std::cin, std::cout);
+    return ran ? 0 : fail(ran.error());
+  }
+  if (is("requests")) {
+    const linnet::bench::RequestsOptions requests{.lanes = choices.forward.lanes,
+                                                  .core = choices.forward.core,
+                                                  .memory_mb = choices.forward.memory_mb,
+                                                  .packets = choices.forward.packets,
+                                                  .hugepages = choices.forward.hugepages};
+    const Result<> ran = linnet::bench::run_requests(requests, std::cin, std::cout);
     return ran ? 0 : fail(ran.error());
   }
   const Result<> ran = linnet::bench::run_forward(choices.forward, std::cin, std::cout);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/bench/load.hpp"
 #include "app/bench/memory.hpp"
 #include "app/bench/traffic.hpp"
 #include "device/port.hpp"
@@ -51,10 +52,10 @@ Result<> configure(stack::Stack& stack, device::Device& in, device::Device& out,
   return Ok{};
 }
 
-std::string slot_json(std::uint64_t packets, double seconds, std::uint64_t cycles) {
+std::string slot_json(std::uint64_t packets, double seconds, std::uint64_t cycles, double cpu) {
   std::ostringstream out;
   out << "{\"packets\": " << packets << ", \"seconds\": " << seconds << ", \"cycles\": " << cycles
-      << "}";
+      << ", \"cpu_seconds\": " << cpu << "}";
   return out.str();
 }
 
@@ -65,6 +66,7 @@ Result<std::string> run_slot(stack::Stack& stack, Runners& runners, const stack:
                              double seconds) {
   const std::uint64_t before = stack.account().sent;
   const std::uint64_t start = rte_rdtsc();
+  const double cpu = Stopwatch::cpu_seconds();
   const auto start_time = std::chrono::steady_clock::now();
   for (unsigned lane = 0; lane < runners.size(); ++lane) {
     if (Result<> started = runners[lane]->start(*eal.lane_lcore(lane)); !started)
@@ -74,7 +76,8 @@ Result<std::string> run_slot(stack::Stack& stack, Runners& runners, const stack:
   for (const auto& runner : runners)
     runner->stop();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_time;
-  return slot_json(stack.account().sent - before, took.count(), rte_rdtsc() - start);
+  return slot_json(stack.account().sent - before, took.count(), rte_rdtsc() - start,
+                   Stopwatch::cpu_seconds() - cpu);
 }
 
 // Turns on this core until so many packets came in.
@@ -83,7 +86,7 @@ std::string run_count(stack::Stack& stack, stack::LaneRunner& runner) {
   const std::uint64_t start = rte_rdtsc();
   while (!runner.finished())
     runner.take_turns(clock, 256);
-  return slot_json(stack.lane(0).ledger().sent.value(), 0, rte_rdtsc() - start);
+  return slot_json(stack.lane(0).ledger().sent.value(), 0, rte_rdtsc() - start, 0);
 }
 
 Result<> obey(stack::Stack& stack, Runners& runners, const stack::Eal& eal, std::istream& in,

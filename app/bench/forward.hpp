@@ -29,7 +29,7 @@ MacAddress router_mac();
 // A whole stack with its lanes between net_pcap (endless) and net_null: routes, one neighbour,
 // forwarding on. With `count` it runs until so many packets came in and tells its account.
 // Otherwise it reads lines: "run SECONDS" runs the lanes for that long and answers one line of JSON
-// (packets forwarded, seconds, cycles); "quit" ends.
+// (packets forwarded, seconds, cycles, CPU time of all lanes); "quit" ends.
 Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostream& out);
 
 }  // namespace linnet::bench

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app/bench/load.hpp"
 
+#include <time.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -54,6 +55,12 @@ void Latencies::tell(double cycles_a_second, Outcome& out) {
 }
 
 Stopwatch::Stopwatch() : start_(cycles()), start_ns_(monotonic_ns()) {}
+
+double Stopwatch::cpu_seconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
 
 std::uint64_t Stopwatch::cycles() {
   return __rdtsc();

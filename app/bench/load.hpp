@@ -70,6 +70,7 @@ class Stopwatch {
  public:
   Stopwatch();
   static std::uint64_t cycles();
+  static double cpu_seconds();  // that all threads of this process have had of their cores
   std::uint64_t start() const { return start_; }
   double seconds() const;             // since the start, by CLOCK_MONOTONIC
   double cycles_a_second() const;     // as measured since the start

@@ -73,10 +73,11 @@ class Endpoint {
 template <typename Net>
 class Server : public Endpoint<Net> {
  public:
-  explicit Server(const Task& task) : task_(task), listener_(Net::socket()) {
+  explicit Server(const Task& task, const std::string& address = "0.0.0.0")
+      : task_(task), listener_(Net::socket()) {
     const int on = 1;
     Net::set(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const sockaddr_in name = socket_name("0.0.0.0");
+    const sockaddr_in name = socket_name(address);
     good_ = Net::bind(listener_, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 &&
             Net::listen(listener_, 1024) == 0;
     this->watch(listener_, EPOLLIN, kListener);

@@ -116,6 +116,16 @@ class PacketRef {
     std::memset(at + 16, 0, sizeof(Meta) - sizeof(Meta::spare) - 16);
   }
 
+  // For a packet that another core has written: first its fields and Meta, which are written to,
+  // and, when these have come, the header at data().
+  void prefetch_fields() const {
+    constexpr int kForWriting = 1;
+    __builtin_prefetch(mbuf_, kForWriting);
+    __builtin_prefetch(reinterpret_cast<const char*>(mbuf_) + RTE_CACHE_LINE_SIZE, kForWriting);
+    __builtin_prefetch(rte_mbuf_to_priv(mbuf_), kForWriting);
+  }
+  void prefetch_data() const { __builtin_prefetch(data()); }
+
   // Bytes from data() to the end, all segments.
   std::uint32_t length() const { return mbuf_->pkt_len; }
   // Bytes at data() that lie in one piece.

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -29,6 +30,8 @@ class Host {
   virtual bool drive_at_once() { return drive(); }
   // Whether lanes take turns in calls of one thread alone: between two of its calls none runs.
   virtual bool lanes_are_ours() { return false; }
+  // The lane that a program's new connection is made on, of the socket with this number.
+  virtual unsigned lane_for(std::uint32_t number, unsigned lanes) { return number % lanes; }
   // Whether the calling thread may be put to sleep: not the one that moves a clock set by hand.
   virtual bool may_sleep() = 0;
 

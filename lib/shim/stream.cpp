@@ -93,7 +93,7 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
   opening_ = 1;
   in_syn_ = 0;
   credit_ = granted_ = 0;
-  lane_ = number_ % program().lanes();
+  lane_ = program().host().lane_for(number_, program().lanes());
   publish(mask(), 0);
   std::vector<Message> requests = option_messages();
   Message connect = message(RequestKind::Connect);

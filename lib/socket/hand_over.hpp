@@ -59,24 +59,25 @@ class HandOver {
   std::vector<std::unique_ptr<Messages>> messages_;
 };
 
-// A lane's giving end of it.
+// A lane's giving end of it. Packets gather for each lane and go over together, when there are many
+// or the turn ends: the ring's two places, which both lanes write, cost once a burst.
 class Giver {
  public:
-  Giver(HandOver& rings, unsigned lane) : rings_(rings), lane_(lane) {}
+  Giver(HandOver& rings, unsigned lane) : rings_(rings), lane_(lane), gathered_(rings.lanes()) {}
 
   // The packet is held until the other lane takes it; a full ring drops it.
   void give(packet::Turn& turn, unsigned owner, packet::Packet&& packet) {
     // The route decision was this lane's, good for this turn only.
     packet.meta().hop = nullptr;
-    rte_mbuf* const mbuf = packet.release();
-    turn.ledger.held.add();
-    if (rings_.packets(lane_, owner).push(mbuf)) {
-      given_to_ |= 1u << owner;
-      given_.add();
-      return;
-    }
-    turn.ledger.held.subtract();
-    turn.drop(packet::Packet(mbuf), Drop::HandOverFull);
+    packet::Burst& gathered = gathered_[owner];
+    gathered.push(std::move(packet));
+    waiting_ |= 1u << owner;
+    if (gathered.full()) go(turn, owner);
+  }
+  // Before the turn ends.
+  void go(packet::Turn& turn) {
+    for (; waiting_ != 0;)
+      go(turn, static_cast<unsigned>(__builtin_ctz(waiting_)));
   }
   // False: the ring is full.
   bool give(unsigned owner, const LaneMessage& message) {
@@ -89,8 +90,26 @@ class Giver {
   std::uint64_t packets() const { return given_.value(); }
 
  private:
+  void go(packet::Turn& turn, unsigned owner) {
+    packet::Burst& gathered = gathered_[owner];
+    const unsigned count = gathered.size();
+    turn.ledger.held.add(count);
+    const unsigned gone = rings_.packets(lane_, owner).push_some(gathered.slots(), count);
+    gathered.remove_front(gone);
+    waiting_ &= ~(1u << owner);
+    if (gone != 0) given_to_ |= 1u << owner;
+    given_.add(gone);
+    if (gone == count) [[likely]]
+      return;
+    turn.ledger.held.subtract(count - gone);
+    gathered.drain(
+        [&](packet::Packet&& packet) { turn.drop(std::move(packet), Drop::HandOverFull); });
+  }
+
   HandOver& rings_;
   const unsigned lane_;
+  std::vector<packet::Burst> gathered_;  // by lane
+  std::uint32_t waiting_ = 0;            // lanes for which something has gathered, a bit each
   std::uint32_t given_to_ = 0;
   packet::Counter given_;
 };

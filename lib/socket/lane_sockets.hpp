@@ -65,6 +65,7 @@ class LaneSockets {
   unsigned take_handed_over(packet::Turn& turn);
   void take_packet(packet::Turn& turn, packet::Packet&& packet);
   bool take_fragment(packet::Turn& turn, packet::Packet& packet);
+  unsigned take_packets(packet::Turn& turn, HandOver::Packets& ring);
   unsigned take_messages(packet::Turn& turn, HandOver::Messages& ring);
   bool take_message(packet::Turn& turn);
   unsigned take_requests(packet::Turn& turn, LaneSession& session);

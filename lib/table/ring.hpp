@@ -44,6 +44,14 @@ class Ring {
   }
   // False: empty.
   [[nodiscard]] bool pop(T& value) { return rte_ring_dequeue_elem(ring_, &value, sizeof(T)) == 0; }
+  // As many of `count` values from `first` on as there is room for, together; how many.
+  [[nodiscard]] unsigned push_some(T* first, unsigned count) {
+    return rte_ring_enqueue_burst_elem(ring_, first, sizeof(T), count, nullptr);
+  }
+  // Up to `count` values, together; how many.
+  [[nodiscard]] unsigned pop_some(T* first, unsigned count) {
+    return rte_ring_dequeue_burst_elem(ring_, first, sizeof(T), count, nullptr);
+  }
   // rte_ring_empty reads the producers' place as if nobody wrote it meanwhile.
   bool empty() const {
     return __atomic_load_n(&ring_->prod.tail, __ATOMIC_ACQUIRE) ==

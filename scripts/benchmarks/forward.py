@@ -45,9 +45,9 @@ def hugepages(memory_mb=2 * MEMORY_MB):
 class Linnet:
     """linnet-bench with its stack built, waiting for slots."""
 
-    def __init__(self, options, frames, routes, burst, huge, lanes=1):
+    def __init__(self, options, frames, routes, burst, huge, lanes=1, core=1):
         command = [options.build / "app/linnet-bench", "forward", "--frames", frames, "--routes",
-                   routes, "--memory", MEMORY_MB, "--lanes", lanes]
+                   routes, "--memory", MEMORY_MB, "--lanes", lanes, "--core", core]
         command += ["--burst", burst] if burst else []
         self.process = subprocess.Popen([str(w) for w in command] + (["--hugepages"] if huge else []),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -59,10 +59,13 @@ class Linnet:
             raise SystemExit(f"linnet-bench ended with status {self.process.wait()}")
         return line
 
+    def told(self):
+        return json.loads(self.answer())
+
     def slot(self, seconds):
         self.process.stdin.write(f"run {seconds}\n")
         self.process.stdin.flush()
-        got = json.loads(self.answer())
+        got = self.told()
         return got["packets"] / got["seconds"], got["cycles"] / max(1, got["packets"])
 
     def end(self):

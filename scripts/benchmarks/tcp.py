@@ -30,8 +30,10 @@ class Process:
         command = [*before, options.build / "app/linnet-bench", "tcp", "--over", over, "--role", role,
                    "--memory", MEMORY_MB, "--packets", PACKETS * 1500 // mtu, "--mtu", mtu,
                    "--core", CPUS[0 if role == "server" else -1], *words]
-        if huge and over == "linnet":
-            command.append("--hugepages")
+        self.start(command, huge and over == "linnet")
+
+    def start(self, command, huge):
+        command = [*command, "--hugepages"] if huge else command
         self.process = subprocess.Popen([str(w) for w in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.answer()
@@ -43,7 +45,7 @@ class Process:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"linnet-bench tcp ended with status {self.process.wait()}")
+            raise SystemExit(f"linnet-bench ended with status {self.process.wait()}")
         return json.loads(line)
 
     def end(self):
