@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip/input.hpp"
 
+#include <algorithm>
+
 #include "base/checksum.hpp"
 #include "ip/martian.hpp"
 #include "ip/options.hpp"
@@ -64,6 +66,27 @@ using Octets = std::uint64_t;
 }
 
 }  // namespace
+
+// Whether there is one destination: what comes in for a host, mostly.
+bool one_only(const Ipv4Address* destinations, unsigned count) {
+  const Ipv4Address first = destinations[0];
+  if (destinations[count - 1] != first) return false;
+  unsigned i = 1;
+  while (i < count && destinations[i] == first)
+    ++i;
+  return i >= count;
+}
+
+// Whether all packets of one destination, whose route this is, came in for us and nobody else, by a
+// way that its address may come.
+bool for_us(const Burst& burst, const route::Route* route, Ipv4Address destination) {
+  if (route == nullptr || route->type != route::Type::Local || destination.is_loopback())
+    return false;
+  bool ours = true;
+  for (unsigned i = 0; i < burst.size(); ++i)
+    ours &= burst[i].meta().cast == LinkCast::Host;
+  return ours;
+}
 
 // Notes the destinations of the common packets from `first` on.
 [[gnu::noinline]] Input::Taken Input::take_common(const Burst& burst, unsigned first,
@@ -142,9 +165,16 @@ bool Input::sort(Turn& turn, Burst& burst, unsigned first, Ipv4Address* destinat
 void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations, std::uint32_t octets,
                   bool groups) {
   const route::Route* routes[Burst::kCapacity];
-  const route::Looked looked = tables_.lookup(destinations, burst.size(), routes);
-  if (looked == route::Looked::NeedKeys) [[unlikely]]
+  const unsigned count = burst.size();
+  const bool one = one_only(destinations, count);
+  route::Looked looked = tables_.lookup(destinations, one ? 1 : count, routes);
+  if (looked == route::Looked::NeedKeys) [[unlikely]] {
     look_up(burst, routes);
+  } else if (one) {
+    std::fill_n(routes + 1, count - 1, routes[0]);
+    looked = route::Looked::Same;
+    if (!groups && for_us(burst, routes[0], destinations[0])) return local_.deliver(turn, burst);
+  }
   const bool forwarding = settings_.ip_forward.load(std::memory_order_relaxed) != 0;
   const auto passes = [&](const route::Route* route) {
     return forwarding && route != nullptr && route->type == route::Type::Unicast;
@@ -152,7 +182,6 @@ void Input::route(Turn& turn, Burst& burst, const Ipv4Address* destinations, std
   if (looked == route::Looked::Same && !groups && passes(routes[0])) [[likely]]
     return forward_.forward(turn, burst, routes, octets);
   Burst local;
-  const unsigned count = burst.size();
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
     if (passes(routes[i]) && !(groups && is_group(destinations[i]))) {

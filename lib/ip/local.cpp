@@ -11,8 +11,44 @@ using packet::Packet;
 using packet::Turn;
 using wire::Ipv4Header;
 
+namespace {
+
+bool any_fragment(const Burst& burst) {
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    if (burst[i].header<Ipv4Header>()->is_fragment()) return true;
+  }
+  return false;
+}
+
+// The protocol that all have, each with its header in one piece of its own; 256: they have none, or
+// are to be looked at one by one.
+unsigned common_protocol(const Burst& burst) {
+  constexpr unsigned kNone = 256;
+  if (burst.empty()) return kNone;
+  unsigned protocol = kNone;
+  for (unsigned i = 0; i < burst.size(); ++i) {
+    const auto* const header = burst[i].header<Ipv4Header>();
+    if (header == nullptr || header->header_length() > burst[i].contiguous() || burst[i].shared())
+      return kNone;
+    if (i == 0) protocol = header->protocol;
+    if (header->protocol != protocol) return kNone;
+  }
+  return protocol;
+}
+
+// Takes the header off that is there in one piece.
+void pull_header(packet::PacketRef packet) {
+  const unsigned length = packet.header<Ipv4Header>()->header_length();
+  packet.meta().network_offset = packet.data_offset();
+  packet.meta().transport_offset = static_cast<std::uint16_t>(packet.data_offset() + length);
+  packet.pull(length);
+}
+
+}  // namespace
+
 void Local::deliver(Turn& turn, Burst& burst) {
-  reassemble(turn, burst);
+  if (any_fragment(burst)) [[unlikely]]
+    reassemble(turn, burst);
   hooks_.run(hook::Point::Input, turn, burst);
   dispatch(turn, burst);
 }
@@ -34,6 +70,12 @@ void Local::reassemble(Turn& turn, Burst& burst) {
 
 // Neighbours in the burst with the same protocol go to its handler together.
 void Local::dispatch(Turn& turn, Burst& burst) {
+  const unsigned common = raw_ == nullptr ? common_protocol(burst) : 256;
+  if (common < protocols_.size() && protocols_[common]) [[likely]] {
+    for (unsigned i = 0; i < burst.size(); ++i)
+      pull_header(burst[i]);
+    return protocols_[common](turn, burst);
+  }
   Burst together;
   unsigned protocol = 0;
   const auto hand_over = [&] {
@@ -56,10 +98,7 @@ void Local::dispatch(Turn& turn, Burst& burst) {
     }
     if (header.protocol != protocol) hand_over();
     protocol = header.protocol;
-    const unsigned header_length = header.header_length();
-    packet.meta().transport_offset =
-        static_cast<std::uint16_t>(packet.data_offset() + header_length);
-    packet.pull(header_length);
+    pull_header(packet);
     together.push(std::move(packet));
   });
   hand_over();

@@ -79,6 +79,18 @@ SendResult Output::send(Turn& turn, Packet&& packet, const SendRequest& request,
   header.checksum = ipv4_header_checksum20(&header);
   std::memcpy(room, &header, sizeof header);
   note_way(packet, request, way.route);
+  // As `pass_on` for what needs none of its questions.
+  const bool plain = hooks_.empty(hook::Point::Output) && hooks_.empty(hook::Point::PostRouting) &&
+                     one_.run != nullptr && way.route.hop != nullptr &&
+                     way.route.route->type == route::Type::Unicast &&
+                     !way.route.next_hop.is_multicast();
+  if (plain) [[likely]] {
+    counters_.add(Count::OutRequests);
+    counters_.add(Count::OutTransmits);
+    counters_.add(Count::OutOctets, total);
+    one_.run(one_.self, turn, std::move(packet));
+    return SendResult::Sent;
+  }
   return pass_on(turn, std::move(packet), way.route);
 }
 

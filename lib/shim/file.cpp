@@ -28,9 +28,7 @@ void File::unwatch(Watch& watch) {
   watch.link_ = nullptr;
 }
 
-void File::publish(std::uint32_t ready, std::uint32_t happened) {
-  ready_.store(ready, std::memory_order_release);
-  if (happened == 0) return;
+void File::tell(std::uint32_t happened) {
   const std::lock_guard lock(watch_mutex_);
   for (Watch* watch = watches_; watch != nullptr; watch = watch->next_)
     watch->on_ready(happened);

@@ -67,11 +67,16 @@ class File {
   virtual int on_close() = 0;
   // Publishes what holds now and tells the watches what happened, even where it held before: edge
   // triggering counts events. With mutex_ held.
-  void publish(std::uint32_t ready, std::uint32_t happened);
+  void publish(std::uint32_t ready, std::uint32_t happened) {
+    ready_.store(ready, std::memory_order_release);
+    if (happened != 0) tell(happened);
+  }
 
   mutable Mutex mutex_;  // the derived class's state
 
  private:
+  void tell(std::uint32_t happened);
+
   const Kind kind_;
   const std::shared_ptr<Program> program_;
   std::atomic<bool> nonblocking_{false};

@@ -100,7 +100,10 @@ class Stream final : public Socket {
   void starve();
   bool send_small(const SendCall& call);
   std::size_t fill(Lock& lock, const SendCall& call, std::size_t from);
-  void happened(std::uint32_t events) { publish(mask(), events & mask()); }
+  void happened(std::uint32_t events) {
+    const std::uint32_t now = mask();
+    publish(now, events & now);
+  }
   std::size_t copy_available(ReceiveCall& call, std::size_t from, std::vector<Message>& requests);
   void consume(std::uint32_t bytes, std::vector<Message>& requests);
   void send_requests(Lock& lock, std::vector<Message>& requests);

@@ -102,13 +102,14 @@ bool Stream::send_small(const SendCall& call) {
   const bool plain = state_ == State::Established && error_ == 0 && shutdown_ == 0 &&
                      (call.flags & ~kPlain) == 0 && call.parts.size() == 1;
   if (!plain || call.bytes == 0 || call.bytes > credit_) return false;
-  const auto buffer = program().take_buffer();
+  Program& to = program();
+  const auto buffer = to.take_buffer();
   if (!buffer) return false;
   if (call.bytes <= buffer->length) {
-    std::memcpy(program().address(*buffer), call.parts[0].iov_base, call.bytes);
+    std::memcpy(to.address(*buffer), call.parts[0].iov_base, call.bytes);
     const socket::BufferRef filled{buffer->index, buffer->offset,
                                    static_cast<std::uint16_t>(call.bytes)};
-    if (program().try_send(lane_, handle_, number_, filled)) {
+    if (to.try_send(lane_, handle_, number_, filled)) {
       credit_ -= call.bytes;
       publish(mask(), 0);
       return true;
@@ -297,13 +298,14 @@ bool Stream::receives_whole(const ReceiveCall& call) const {
 
 // Gives up the lock.
 ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
+  Program& to = program();
   const Segment segment = received_.pop();
   const std::uint32_t count = segment.left();
-  std::memcpy(call.parts[0].iov_base, program().address(segment.buffer) + segment.used, count);
+  std::memcpy(call.parts[0].iov_base, to.address(segment.buffer) + segment.used, count);
   received_bytes_ -= count;
   read_at_ += count;
   publish(mask(), 0);
-  const bool kept = program().keep(segment.buffer);
+  const bool kept = to.keep(segment.buffer);
   const auto fill = [&](Message& message) {
     message.kind = static_cast<std::uint8_t>(RequestKind::Consumed);
     message.program = number_;
@@ -312,15 +314,14 @@ ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
     message.value = segment.buffer.length;
   };
   const unsigned lane = lane_;
-  if (program().try_write(lane, fill)) [[likely]] {
-    lock.unlock();
-  } else {
-    Message message;
+  const bool written = to.try_write(lane, fill);
+  Message message;
+  if (!written) [[unlikely]]
     fill(message);
-    lock.unlock();
-    program().request(lane, message);
-  }
-  program().carry_out(lane);
+  lock.unlock();
+  if (!written) [[unlikely]]
+    to.request(lane, message);
+  to.carry_out(lane);
   return count;
 }
 
