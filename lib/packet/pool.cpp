@@ -65,16 +65,18 @@ Pool::~Pool() {
 }
 
 // Counting a pool with caches walks all lcores: done for one allocation in 32 while there is
-// plenty, for each one when the reserve is near.
+// plenty, for each one when the reserve is near. Each lane counts its own allocations.
 bool Pool::only_reserve_left() {
   constexpr std::uint32_t kStride = 32;
   if (!low_.load(std::memory_order_relaxed)) {
-    const std::uint32_t since = since_count_.load(std::memory_order_relaxed) + 1;
-    since_count_.store(since % kStride, std::memory_order_relaxed);
+    auto& count = since_count_[std::min<unsigned>(rte_lcore_id(), RTE_MAX_LCORE)].value;
+    const std::uint32_t since = count.load(std::memory_order_relaxed) + 1;
+    count.store(since % kStride, std::memory_order_relaxed);
     if (since < kStride) return false;
   }
   const std::uint32_t left = available();
-  low_.store(left < reserve_ + kStride, std::memory_order_relaxed);
+  const bool low = left < reserve_ + kStride * rte_lcore_count();  // what all take until they look
+  if (low != low_.load(std::memory_order_relaxed)) low_.store(low, std::memory_order_relaxed);
   return left < reserve_;
 }
 

@@ -3,6 +3,7 @@
 
 #include <rte_mempool.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -75,7 +76,12 @@ class Pool {
   std::uint64_t per_stride_ = 0;  // 2^64 over the distance of neighbours, rounded up
   std::vector<rte_mbuf*> by_index_{};
   std::atomic<bool> low_{false};  // the reserve is near
-  std::atomic<std::uint32_t> since_count_{0};
+  // Allocations since the pool was counted last, by lcore; the last is all other threads'. A line
+  // each: lanes that share a pool would else write to one with every packet.
+  struct alignas(64) SinceCount {
+    std::atomic<std::uint32_t> value{0};
+  };
+  std::array<SinceCount, RTE_MAX_LCORE + 1> since_count_{};
   std::atomic<std::uint64_t> exhausted_{0};  // lanes may share a pool
 };
 

@@ -20,7 +20,8 @@
 
 namespace linnet::stack {
 
-struct LaneState {
+// Lines of its own: the next lane's begins where this one ends.
+struct alignas(64) LaneState {
   LaneState(Stack& stack, const Options& options, unsigned lane_index);
 
   unsigned poll(packet::Turn& turn, device::Device& device, packet::Burst& burst);

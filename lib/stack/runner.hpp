@@ -29,7 +29,8 @@ struct RunnerOptions {
 
 // Gives a lane its turns: on a worker lcore of its own (`start`), or on the control core in the
 // event loop's time (`take_turns`), never both.
-class LaneRunner final : private socket::LaneWaker {
+// It has cache lines of its own: other lanes' runners may lie beside it.
+class alignas(64) LaneRunner final : private socket::LaneWaker {
  public:
   // All must outlive the runner.
   LaneRunner(Lane& lane, table::Rcu& rcu, const device::DeviceTable& devices,
