@@ -17,12 +17,6 @@ void Rack::start(Seq una, const Settings& settings) {
   reordering_ = settings.tcp_reordering;
 }
 
-bool Rack::reordered(const SentRecord& record, SeqRange part, std::uint32_t mss,
-                     const Settings& settings) {
-  if (record.retransmitted) return false;
-  return on_late(part.begin, mss, settings);
-}
-
 bool Rack::on_late(Seq low, std::uint32_t mss, const Settings& settings) {
   if (!low.before(highest_sacked_)) return false;
   const std::uint32_t distance = (highest_sacked_ - low + mss - 1) / mss;

@@ -46,15 +46,12 @@ class Rack {
     end_ = highest_sacked_ = end;
     valid_ = true;
   }
-  // Step 3: a record that was never sent again is delivered behind later ones. True: the path
-  // reorders. `before`: the highest end before this ACK; what one ACK tells of came in any order.
-  bool detect_reordering(const SentRecord& record, SeqRange part, Seq before, std::uint32_t mss,
-                         const Settings& settings) {
-    if (part.end.before(before)) [[unlikely]]
-      return reordered(record, part, mss, settings);
-    if (!part.end.after(highest_sacked_)) return false;
-    highest_sacked_ = part.end;
-    return false;
+  // Step 3: a record that was never sent again is delivered behind later ones. True: it came late,
+  // the path reorders. `before`: the highest end before this ACK; what one ACK tells of came in any
+  // order.
+  bool came_late(const SentRecord& record, SeqRange part, Seq before) {
+    if (part.end.after(highest_sacked_)) highest_sacked_ = part.end;
+    return part.end.before(before) && !record.retransmitted;
   }
   // Data from `low` on came late, behind data that is sacked: what was sent again for it was sent
   // in vain. True: the path reorders (Linux: tcp_check_sack_reordering).
@@ -80,8 +77,6 @@ class Rack {
   std::uint32_t times_reordered() const { return times_reordered_; }
 
  private:
-  bool reordered(const SentRecord& record, SeqRange part, std::uint32_t mss,
-                 const Settings& settings);
   // Whether the newest delivered segment was sent after one of that time and end.
   bool sent_after(time::Instant sent, Seq end) const {
     return sent_ > sent || (sent_ == sent && end_.after(end));

@@ -188,6 +188,8 @@ class Recovery {
     AckOutcome out{};
     RateSample sample{};
     DeliveryRate::Newest newest{};
+    bool late = false;  // something came behind what was sent later, from `late_from` on
+    Seq late_from{};
     bool newly_sacked = false;
     bool original = false;       // data that was never sent again is delivered
     bool retransmitted = false;  // data that was sent again is cumulatively acked

@@ -2,6 +2,7 @@
 // What an ACK says: SACK and D-SACK (RFC 2018, 2883), progress, round-trip time (RFC 6298, 7323 4),
 // delivery, loss probes (RFC 8985 7.4). What it leads to is in recovery_phase.cpp.
 #include <algorithm>
+#include <utility>
 
 #include "tcp/recovery.hpp"
 
@@ -15,8 +16,12 @@ AckOutcome Recovery::on_ack(const AckEvent& event, time::Instant now) {
   if (board_.empty()) return ack.out;
   const std::uint32_t lost_before = board_.lost();
   ack.prior_highest = rack_.highest_sacked();
+  // Of what came late its blocks tell once and its progress once (Linux:
+  // tcp_check_sack_reordering).
   if (sack_ && !event.sack.empty()) take_sack(ack);
+  if (std::exchange(ack.late, false)) note_late(ack.late_from);
   advance(ack);
+  if (std::exchange(ack.late, false)) note_late(ack.late_from);
   sample_rtt(ack);
   judge_probe(ack);
   take_duplicate(ack);
@@ -75,8 +80,10 @@ void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
   rate_.on_delivered(record, part, ack.now, ack.newest);
   rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
                      rtt_.min_rtt(), ack.now);
-  if (rack_.detect_reordering(record, part, ack.prior_highest, window_.mss, settings_))
-    counters_.add(timestamps_ ? Count::TCPTSReorder : Count::TCPSACKReorder);
+  if (rack_.came_late(record, part, ack.prior_highest)) [[unlikely]] {
+    ack.late_from = ack.late ? earlier(ack.late_from, part.begin) : part.begin;
+    ack.late = true;
+  }
   if (!record.retransmitted && part.end.at_or_before(high_)) ack.original = true;
 }
 

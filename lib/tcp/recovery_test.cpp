@@ -146,6 +146,22 @@ TEST_P(Recover, ReorderingInsideTheWindowIsNoLoss) {
   EXPECT_EQ(recovery_.reorderings(), 1u);
 }
 
+TEST_P(Recover, WhatComesLateCountsOnceAnAck) {
+  measure();
+  open_window(20);
+  const std::uint32_t base = sent_;
+  send(10);
+  wait_ms(100);
+  ack(base, {{base + 9000, base + 10'000}});
+  EXPECT_EQ(recovery_.reorderings(), 0u);
+  ack(base, {{base + 2000, base + 4000}, {base + 9000, base + 10'000}});
+  EXPECT_EQ(recovery_.reorderings(), 1u);
+  EXPECT_EQ(recovery_.reordering(), 8u);
+  ack(base + 10'000);
+  EXPECT_EQ(recovery_.reorderings(), 2u);
+  EXPECT_EQ(recovery_.reordering(), 10u);
+}
+
 TEST_P(Recover, NewRenoRepairsAHoleARoundTripWithoutSack) {
   begin("reno", false);
   measure();
