@@ -211,7 +211,16 @@ class Connection : private time::Timer {
   void answer_out_of_place(packet::Turn& turn, const Segment& segment, Count skipped);
   void challenge(packet::Turn& turn);
   void echo_duplicate(const Segment& segment, time::Instant now);
-  void remember_timestamp(const Segment& segment, time::Instant now);
+  // RFC 7323 4.3: of segments that begin at or before the last ACK, the newest.
+  void remember_timestamp(const Segment& segment, time::Instant now) {
+    if (!timestamps_ || !segment.options.has_timestamps) return;
+    if (segment.seq.after(receive_buffer_.told())) return;
+    if (is_older(segment.options.ts_value, ts_recent_) &&
+        seconds(now) - ts_recent_s_ <= kTimestampLifeSeconds)
+      return;
+    ts_recent_ = segment.options.ts_value;
+    ts_recent_s_ = seconds(now);
+  }
   void reset_by_peer(packet::Turn& turn);
   static void end_payload(packet::Turn& turn, Segment& segment);
   static void drop_payload(packet::Turn& turn, Segment& segment, Drop why);
@@ -234,7 +243,7 @@ class Connection : private time::Timer {
   // --- input_ack.cpp: the fifth step.
   Judged check_ack(packet::Turn& turn, Segment& segment);
   Judged complete_handshake(packet::Turn& turn, Segment& segment);
-  void update_send_window(const Segment& segment);
+  inline void update_send_window(const Segment& segment);
   AckEvent ack_event(const Segment& segment, time::Instant now) const;
   void process_ack(packet::Turn& turn, const Segment& segment);
   std::uint32_t recover(const Segment& segment, bool window_changed, time::Instant now);
@@ -248,7 +257,7 @@ class Connection : private time::Timer {
   void take_in_order(packet::Turn& turn, Segment& segment);
   void note_overlap(SeqRange range);
   void keep_beyond(packet::Turn& turn, Segment& segment);
-  void note_arrival(packet::Turn& turn, const Segment& segment);
+  inline void note_arrival(packet::Turn& turn, const Segment& segment);
   void note_fin(const Segment& segment);
   void input_fin(packet::Turn& turn);
   void note_ecn(packet::Turn& turn, const Segment& segment);
@@ -256,15 +265,16 @@ class Connection : private time::Timer {
   // --- output.cpp: what may be sent now.
   bool send_syn(packet::Turn& turn, bool again, const FastOpenCookie* cookie = nullptr);
   void send_again(packet::Turn& turn);
-  void send_new(packet::Turn& turn);
-  void send_queued(packet::Turn& turn);
-  std::uint32_t sendable(packet::Turn& turn, std::uint32_t unsent);
-  bool held_back_by_nagle(std::uint32_t length) const;
+  // Inline for good: each is a step of one way, and has no more callers than the state of a SYN.
+  [[gnu::always_inline]] inline void send_new(packet::Turn& turn);
+  [[gnu::always_inline]] inline void send_queued(packet::Turn& turn);
+  [[gnu::always_inline]] inline std::uint32_t sendable(packet::Turn& turn, std::uint32_t unsent);
+  [[gnu::always_inline]] inline bool held_back_by_nagle(std::uint32_t length) const;
   bool send_fin(packet::Turn& turn);
   void send_owed_ack(packet::Turn& turn);
   void send_probe(packet::Turn& turn);
-  void arm_persist(packet::Turn& turn);
-  bool paced(time::Instant now);
+  [[gnu::always_inline]] inline void arm_persist(packet::Turn& turn);
+  inline bool paced(time::Instant now);
   // Linux: tcp_bound_to_half_wnd. A peer with a tiny window gets segments of half of it, so that
   // two are in flight (RFC 9293 3.8.6.2.1, (3)).
   std::uint32_t send_mss() const {
@@ -280,7 +290,10 @@ class Connection : private time::Timer {
   }
   Seq window_end() const { return snd_una_ + snd_wnd_; }
   bool nothing_in_flight() const { return snd_una_ == snd_nxt_; }
-  bool can_send_data() const;
+  bool can_send_data() const {
+    return state_ == State::Established || state_ == State::CloseWait ||
+           state_ == State::FinWait1 || state_ == State::Closing || state_ == State::LastAck;
+  }
   // --- segments.cpp: how segments are made.
   bool transmit(packet::Turn& turn, SegmentOut& segment);
   SegmentOut blank(packet::Turn& turn, std::uint8_t flags) const;
@@ -289,7 +302,8 @@ class Connection : private time::Timer {
   bool send_window_probe(packet::Turn& turn);
   void send_reset(packet::Turn& turn);
   void send_reset_for(packet::Turn& turn, const Segment& segment);
-  void account(packet::Turn& turn, const SegmentOut& segment, SeqRange range);
+  [[gnu::always_inline]] inline void account(packet::Turn& turn, const SegmentOut& segment,
+                                             SeqRange range);
   // --- timers.cpp
   static void timer_fired(time::Timer& timer, time::Instant now, void* context);
   void on_deadlines(packet::Turn& turn);

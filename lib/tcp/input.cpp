@@ -10,13 +10,6 @@
 #include "tcp/milliseconds.hpp"
 
 namespace linnet::tcp {
-namespace {
-
-// Older than that a timestamp says nothing (RFC 7323 section 5.5).
-constexpr std::uint32_t kTimestampLifeSeconds = 24 * 24 * 3600;
-
-}  // namespace
-
 void Connection::end_payload(packet::Turn& turn, Segment& segment) {
   if (segment.payload) turn.deliver(std::move(segment.payload));
 }
@@ -184,17 +177,6 @@ void Connection::challenge(packet::Turn& turn) {
   if (!may_answer(turn.now)) return engine_.counters.add(Count::TCPACKSkippedChallenge);
   engine_.counters.add(Count::TCPChallengeACK);
   ack_.owe_now();
-}
-
-// RFC 7323 4.3: of segments that begin at or before the last ACK, the newest.
-void Connection::remember_timestamp(const Segment& segment, time::Instant now) {
-  if (!timestamps_ || !segment.options.has_timestamps) return;
-  if (segment.seq.after(receive_buffer_.told())) return;
-  if (is_older(segment.options.ts_value, ts_recent_) &&
-      seconds(now) - ts_recent_s_ <= kTimestampLifeSeconds)
-    return;
-  ts_recent_ = segment.options.ts_value;
-  ts_recent_s_ = seconds(now);
 }
 
 // 3.10.7.4 for TIME-WAIT, where the host has not put a compact entry in our place. A RST does not

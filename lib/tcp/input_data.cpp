@@ -125,7 +125,7 @@ bool Connection::make_room(packet::Turn& turn, const Segment& segment) {
   return receive_buffer_.room(receive_queue_.truesize(), in_order ? 0 : truesize);
 }
 
-void Connection::note_arrival(packet::Turn& turn, const Segment& segment) {
+inline void Connection::note_arrival(packet::Turn& turn, const Segment& segment) {
   const std::uint32_t size = segment.count > 1 ? segment.size : segment.payload_length;
   ack_.on_data(turn.now, size, receive_buffer_.last_window(), own_mss_, recovery_.rto());
   last_data_ms_ = milliseconds(turn.now);

@@ -33,6 +33,8 @@ struct TimeWait {
   time::Instant expires{};  // 2 MSL from now
 };
 
+// Older than that a timestamp says nothing (RFC 7323 section 5.5).
+inline constexpr std::uint32_t kTimestampLifeSeconds = 24 * 24 * 3600;
 // Of two timestamps (RFC 7323 section 5.2).
 constexpr bool is_older(std::uint32_t a, std::uint32_t b) {
   return static_cast<std::int32_t>(a - b) < 0;

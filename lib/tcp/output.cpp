@@ -16,20 +16,7 @@ constexpr std::uint32_t kMostAtOnce = 61440;  // bytes of data in one SegmentOut
 
 }  // namespace
 
-bool Connection::can_send_data() const {
-  switch (state_) {
-    case State::Established:
-    case State::CloseWait:
-    case State::FinWait1:
-    case State::Closing:
-    case State::LastAck:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool Connection::paced(time::Instant now) {
+inline bool Connection::paced(time::Instant now) {
   const time::Instant release = recovery_.pacing_release();
   if (release <= now) return false;
   retry_deadline_ = std::min(retry_deadline_, release);
@@ -93,7 +80,7 @@ void Connection::send_again(packet::Turn& turn) {
 
 // Whether a last piece shorter than a segment must wait (RFC 9293 3.7.4 as Minshall changed it;
 // Linux: tcp_nagle_check).
-bool Connection::held_back_by_nagle(std::uint32_t length) const {
+inline bool Connection::held_back_by_nagle(std::uint32_t length) const {
   if (length >= send_mss() || fin_queued_) return false;
   if (urgent_ && snd_up_.after(snd_nxt_)) return false;
   if (push_) return false;
@@ -103,7 +90,7 @@ bool Connection::held_back_by_nagle(std::uint32_t length) const {
 }
 
 // How many bytes of `unsent` go into the next segment; 0: none may go now.
-std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
+inline std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
   const std::uint32_t mss = send_mss();
   const std::uint32_t window = usable_window();
   const std::uint32_t least = std::min(unsent, mss);
@@ -114,8 +101,8 @@ std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
     return 0;
   }
   std::uint32_t length = std::min({unsent, window, allowance, kMostAtOnce});
-  const auto rate = static_cast<std::uint64_t>(recovery_.pacing_rate(options_.max_pacing_rate));
-  if (rate != 0) {
+  const std::uint64_t rate = recovery_.whole_pacing_rate(options_.max_pacing_rate);
+  if (rate != 0) [[unlikely]] {
     // As much as a millisecond of the rate, but no burst below two segments (Linux:
     // tcp_tso_autosize).
     const std::uint64_t burst = std::max<std::uint64_t>(
@@ -128,7 +115,7 @@ std::uint32_t Connection::sendable(packet::Turn& turn, std::uint32_t unsent) {
   return length;
 }
 
-void Connection::send_new(packet::Turn& turn) {
+inline void Connection::send_new(packet::Turn& turn) {
   if (fin_sent()) return;
   window_limited_ = false;
   const Seq before = snd_nxt_;
@@ -137,7 +124,7 @@ void Connection::send_new(packet::Turn& turn) {
   if (snd_nxt_ != before) recovery_.set_cwnd_limited(window_limited_);
 }
 
-void Connection::send_queued(packet::Turn& turn) {
+inline void Connection::send_queued(packet::Turn& turn) {
   for (;;) {
     const std::uint32_t unsent = unsent_bytes();
     if (unsent == 0) break;
@@ -170,7 +157,7 @@ void Connection::send_owed_ack(packet::Turn& turn) {
 
 // Nothing is in flight and something waits: only this timer can move it (RFC 9293 3.8.6.1 MUST-36,
 // and the override of silly-window avoidance).
-void Connection::arm_persist(packet::Turn& turn) {
+inline void Connection::arm_persist(packet::Turn& turn) {
   const bool waits = unsent_bytes() != 0 || (fin_queued_ && !fin_sent());
   if (!waits || !nothing_in_flight() || host_full_ || retry_deadline_ != time::Instant::never()) {
     persist_deadline_ = time::Instant::never();

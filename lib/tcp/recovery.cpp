@@ -70,8 +70,8 @@ void Recovery::on_transmit(SeqRange range, time::Instant now, bool retransmissio
     total_retransmissions_ += segments;
   } else {
     LINNET_CHECK(range.begin == nxt_);
-    restart_after_idle(now);
     const bool first = board_.empty();
+    if (first) restart_after_idle(now);
     board_.push(range, now, window_.mss, rate_.on_sent(first, now));
     nxt_ = range.end;
     if (first) arm_retransmission(now);
@@ -135,14 +135,8 @@ void Recovery::set_cwnd_limited(bool limited) {
   validate_window(last_event_);
 }
 
-// Linux: tcp_is_cwnd_limited. In slow start a window grows to twice what was used of it (RFC 7661
-// section 4.1), and no further.
-bool Recovery::window_used() const {
-  return cwnd_limited_ || (window_.cwnd < window_.ssthresh && window_.cwnd < 2 * max_out_);
-}
-
 // RFC 2861: a window that was not used for an RTO is no longer known to be right.
-void Recovery::validate_window(time::Instant now) {
+inline void Recovery::validate_window(time::Instant now) {
   if (window_used()) {
     used_ = 0;
     used_at_ = now;
@@ -164,11 +158,7 @@ void Recovery::validate_window(time::Instant now) {
 }
 
 // RFC 5681 section 4.1 (Linux: tcp_cwnd_restart): half the window for each RTO without sending.
-void Recovery::restart_after_idle(time::Instant now) {
-  if (!board_.empty() || settings_.tcp_slow_start_after_idle == 0 || nxt_ == initial_) return;
-  const time::Duration idle = now - last_sent_;
-  const time::Duration rto = rtt_.rto(settings_);
-  if (idle <= rto) return;
+void Recovery::shrink_after_idle(time::Duration idle, time::Duration rto, time::Instant now) {
   control_->on_idle(control_state_, window_, idle, now);
   if (control_->owns_recovery()) return;
   window_.ssthresh = current_ssthresh();

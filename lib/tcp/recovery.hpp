@@ -121,6 +121,9 @@ class Recovery {
   double pacing_rate(double most) const {
     return most == 0 ? static_cast<double>(window_.pacing_rate) : bounded_pacing_rate(most);
   }
+  std::uint64_t whole_pacing_rate(double most) const {
+    return most == 0 ? window_.pacing_rate : static_cast<std::uint64_t>(bounded_pacing_rate(most));
+  }
   // What is in flight holds nothing back any more: the limit was changed.
   void restart_pacing() { pacing_at_ = time::Instant(); }
   // In fast recovery or after a timeout.
@@ -204,7 +207,12 @@ class Recovery {
   void deliver(Ack& ack, const SentRecord& record, SeqRange part);
   void advance(Ack& ack);
   void sample_rtt(Ack& ack);
-  void take_rtt(time::Duration rtt, time::Instant now);
+  void take_rtt(time::Duration rtt, time::Instant now) {
+    rtt_.sample(rtt, now, settings_);
+    window_.srtt = rtt_.srtt();
+    window_.min_rtt = rtt_.min_rtt();
+    backoff_ = 0;  // RFC 6298 section 5.7: the path answers again, and how fast is known
+  }
   void judge_probe(Ack& ack);
   void take_duplicate(Ack& ack);
   std::uint32_t most_reno_sacked() const;
@@ -238,13 +246,34 @@ class Recovery {
   time::Duration backed_off_rto() const;
   double bounded_pacing_rate(double most) const;
   void pace(std::uint32_t bytes, time::Instant now, double most);
-  void arm_probe(time::Instant now);
+  void arm_probe(time::Instant now) {
+    if (probe_allowed())
+      stand_probe(now);
+    else
+      probe_at_ = time::Instant::never();
+  }
+  void stand_probe(time::Instant now);
   void arm_after_ack(const Ack& ack);
-  bool probe_allowed() const;
+  bool probe_allowed() const {
+    return settings_.tcp_early_retrans >= 3 && sack_ && !syn_outstanding() && !probe_active_ &&
+           (phase_ == Phase::Open || phase_ == Phase::Reduced) && board_.sacked() == 0 &&
+           !board_.empty();
+  }
   void mark_transmitted_again(SeqRange range, time::Instant now);
-  bool window_used() const;
-  void validate_window(time::Instant now);
-  void restart_after_idle(time::Instant now);
+  // Linux: tcp_is_cwnd_limited. In slow start a window grows to twice what was used of it (RFC 7661
+  // section 4.1), and no further.
+  bool window_used() const {
+    return cwnd_limited_ || (window_.cwnd < window_.ssthresh && window_.cwnd < 2 * max_out_);
+  }
+  inline void validate_window(time::Instant now);
+  void restart_after_idle(time::Instant now) {
+    if (settings_.tcp_slow_start_after_idle == 0 || nxt_ == initial_) return;
+    const time::Duration idle = now - last_sent_;
+    const time::Duration rto = rtt_.rto(settings_);
+    if (idle > rto) [[unlikely]]
+      shrink_after_idle(idle, rto, now);
+  }
+  void shrink_after_idle(time::Duration idle, time::Duration rto, time::Instant now);
 
   const Settings& settings_;
   Counters& counters_;

@@ -187,13 +187,6 @@ void Recovery::sample_rtt(Ack& ack) {
   if (rtt != kNoRtt) take_rtt(rtt, ack.now);
 }
 
-void Recovery::take_rtt(time::Duration rtt, time::Instant now) {
-  rtt_.sample(rtt, now, settings_);
-  window_.srtt = rtt_.srtt();
-  window_.min_rtt = rtt_.min_rtt();
-  backoff_ = 0;  // RFC 6298 section 5.7: the path answers again, and how fast is known
-}
-
 // RFC 8985 section 7.4.2.
 void Recovery::judge_probe(Ack& ack) {
   if (!probe_active_ || ack.event.ack.before(probe_end_)) return;

@@ -34,21 +34,13 @@ RecoveryTimer Recovery::timer() const {
   return RecoveryTimer::Retransmission;
 }
 
-bool Recovery::probe_allowed() const {
-  return settings_.tcp_early_retrans >= 3 && sack_ && !syn_outstanding() && !probe_active_ &&
-         (phase_ == Phase::Open || phase_ == Phase::Reduced) && board_.sacked() == 0 &&
-         !board_.empty();
-}
-
-void Recovery::arm_probe(time::Instant now) {
-  probe_at_ = time::Instant::never();
-  if (!probe_allowed()) return;
+void Recovery::stand_probe(time::Instant now) {
   time::Duration after = time::Duration::seconds(1);
   if (rtt_.measured()) {
     const bool single = board_.outstanding() <= window_.mss;
     after = rtt_.srtt() * 2 + (single ? kDelayedAck : kProbeSlack);
   }
-  probe_at_ = std::min(now + after, retransmission_at_);
+  probe_at_ = sooner(now + after, retransmission_at_);
 }
 
 void Recovery::arm_after_ack(const Ack& ack) {

@@ -159,8 +159,8 @@ class Scoreboard {
   std::uint64_t steps_ = 0;
 };
 
-inline void Scoreboard::push(SeqRange range, time::Instant now, std::uint32_t mss,
-                             const SentStamp& stamp) {
+[[gnu::always_inline]] inline void Scoreboard::push(SeqRange range, time::Instant now,
+                                                    std::uint32_t mss, const SentStamp& stamp) {
   if (!empty()) {
     SentRecord& before = const_cast<SentRecord&>(*last());
     LINNET_CHECK(before.range.end == range.begin);

@@ -145,7 +145,7 @@ bool Connection::send_range(packet::Turn& turn, SeqRange range, bool again) {
 }
 
 // A range has left.
-void Connection::account(packet::Turn& turn, const SegmentOut& segment, SeqRange range) {
+inline void Connection::account(packet::Turn& turn, const SegmentOut& segment, SeqRange range) {
   const std::uint32_t bytes = segment.payload.length();
   const std::uint32_t segments = bytes > segment.mss ? (bytes + segment.mss - 1) / segment.mss : 1;
   if (!stalled_ || nothing_in_flight()) {
