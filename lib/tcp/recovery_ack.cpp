@@ -173,16 +173,20 @@ void Recovery::advance(Ack& ack) {
 
 // Karn: only what was sent once, or what a timestamp names.
 void Recovery::sample_rtt(Ack& ack) {
-  time::Duration rtt = kNoRtt;
+  time::Duration rtt = kNoRtt, echoed = kNoRtt;
+  // The echo is of a clock of milliseconds.
+  if (ack.out.advanced && ack.event.has_timestamp_echo && ack.event.echoed_at <= ack.now)
+    echoed = std::max(ack.now - ack.event.echoed_at, time::Duration::milliseconds(1));
   if (ack.rtt_oldest != kNoRtt && !ack.retransmitted) {
     rtt = ack.rtt_oldest;
     ack.sample.rtt = std::max(ack.rtt_newest, time::Duration::nanoseconds(1));
   } else if (ack.rtt_sack != kNoRtt) {
-    rtt = ack.rtt_sack;
+    // Where the ACKs that told of it first were lost, it came long before: an echo knows better
+    // (Linux believes the block; under heavy loss its timeouts grow to minutes by it).
+    rtt = echoed == kNoRtt ? ack.rtt_sack : std::min(ack.rtt_sack, echoed);
     ack.sample.rtt = std::max(rtt, time::Duration::nanoseconds(1));
-  } else if (ack.out.advanced && ack.event.has_timestamp_echo && ack.event.echoed_at <= ack.now) {
-    // The echo is of a clock of milliseconds.
-    rtt = std::max(ack.now - ack.event.echoed_at, time::Duration::milliseconds(1));
+  } else {
+    rtt = echoed;
   }
   if (rtt != kNoRtt) take_rtt(rtt, ack.now);
 }

@@ -27,6 +27,20 @@ TEST_P(Recover, RtoFollowsRfc6298WithLinuxFloor) {
   EXPECT_EQ(recovery_.deadline(), time::Instant::never());
 }
 
+// The ACKs that told of the second segment were lost: when it is heard of, it came long before.
+TEST_P(Recover, WhatIsSackedLateIsNoRoundTripWhereTheEchoKnowsBetter) {
+  measure();
+  const std::uint32_t first = sent_;
+  send(3);
+  ASSERT_EQ(expire(), TimerOutcome::SendProbe);
+  ASSERT_EQ(expire(), TimerOutcome::Retransmit);
+  ASSERT_EQ(resend(), std::vector<std::uint32_t>{first});
+  const time::Instant again = now_;
+  wait_ms(100);
+  ack_echo(first + kMss, {{first + 2 * kMss, first + 3 * kMss}}, true, again);
+  EXPECT_EQ(recovery_.srtt(), ms(100));
+}
+
 TEST_P(Recover, RoundTripOfNoTimeIsMeasuredToo) {
   send(1);
   ack(1000);
