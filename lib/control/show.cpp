@@ -163,6 +163,7 @@ Json lane_as_json(const Context& context, unsigned i) {
           {"bursts", lane.bursts.value()},
           {"timers", lane.timers.value()},
           {"handovers", context.stack.lane(i).state().sockets.handovers()},
+          {"bad_requests", context.stack.lane(i).state().sockets.bad_requests()},
           {"sleeps", lane.sleeps.value()},
           {"busy_ns", lane.busy_ns.value()},
           {"ns", lane.ns.value()},

@@ -48,6 +48,7 @@ bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
       request.destination.is_multicast() || request.destination.is_limited_broadcast();
   if (to_group && request.output_device != packet::kNoDevice) {
     // A group on a given device needs no route (Linux: ip_route_output_key with oif).
+    if (devices_.at(request.output_device) == nullptr) return false;
     out.device = request.output_device;
     out.next_hop = request.destination;
     return true;

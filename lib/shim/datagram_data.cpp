@@ -92,7 +92,12 @@ int Datagram::read_control(std::span<const std::byte> control, Endpoint& from,
       if (count != sizeof info) return -EINVAL;
       std::memcpy(&info, bytes, sizeof info);
       from.address = Ipv4Address::from_host(ntohl(info.ipi_spec_dst.s_addr));
-      if (info.ipi_ifindex > 0) from.device = static_cast<std::uint16_t>(info.ipi_ifindex - 1);
+      if (info.ipi_ifindex != 0) {
+        char name[16];
+        const auto index = static_cast<unsigned>(info.ipi_ifindex) - 1;
+        if (!program().host().device_name(index, name)) return -ENODEV;
+        from.device = static_cast<std::uint16_t>(index);
+      }
       continue;
     }
     if (count == sizeof number)

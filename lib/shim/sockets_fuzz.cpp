@@ -18,6 +18,7 @@
 #include "base/checksum.hpp"
 #include "shim/embed.hpp"
 #include "support/fuzz_eal.hpp"
+#include "support/fuzz_input.hpp"
 #include "wire/icmp.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/tcp.hpp"
@@ -30,31 +31,7 @@ using namespace linnet;
 constexpr std::uint32_t kUs = 0xc0000201, kPeer = 0xc0000202;
 constexpr std::uint16_t kPorts[] = {80, 81, 7, 0};
 using Bytes = std::vector<std::uint8_t>;
-
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
-  std::size_t left() const { return rest_.size(); }
-  std::uint8_t byte() {
-    if (rest_.empty()) return 0;
-    const std::uint8_t out = rest_[0];
-    rest_ = rest_.subspan(1);
-    return out;
-  }
-  std::uint16_t word() {
-    const unsigned low = byte();
-    return static_cast<std::uint16_t>(low | byte() << 8);
-  }
-  Bytes bytes(std::size_t count) {
-    count = std::min(count, rest_.size());
-    Bytes out(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(count));
-    rest_ = rest_.subspan(count);
-    return out;
-  }
-
- private:
-  std::span<const std::uint8_t> rest_;
-};
+using tests::FuzzInput;
 
 template <typename T>
 void put(Bytes& out, const T& header) {
@@ -80,7 +57,7 @@ class World {
                     0);
   }
 
-  void run(Input& input) {
+  void run(FuzzInput& input) {
     while (input.left() > 0) {
       const std::uint8_t what = input.byte();
       if (what < 110)
@@ -164,7 +141,7 @@ class World {
     std::memcpy(packet.data() + 20 + checksum_at, &sum, sizeof sum);
   }
 
-  void packet(Input& input, std::uint8_t what) {
+  void packet(FuzzInput& input, std::uint8_t what) {
     switch (what % 11) {
       case 8:
         return datagram(input);
@@ -181,7 +158,7 @@ class World {
   }
 
   // An answer to something that was sent, or a SYN to a port.
-  void segment(Input& input, std::uint8_t what) {
+  void segment(FuzzInput& input, std::uint8_t what) {
     static constexpr std::uint8_t kFlags[] = {16, 16, 24, 18, 2, 17, 4, 20, 25, 48, 194, 1};
     const std::uint8_t how = input.byte();
     wire::TcpHeader header{};
@@ -216,7 +193,7 @@ class World {
     inject(packet);
   }
 
-  void datagram(Input& input) {
+  void datagram(FuzzInput& input) {
     const std::uint8_t how = input.byte();
     wire::UdpHeader header{};
     header.source_port = be16(how & 1 ? 4000 : input.word());
@@ -230,7 +207,7 @@ class World {
     inject(packet);
   }
 
-  void error(Input& input) {
+  void error(FuzzInput& input) {
     const std::uint8_t how = input.byte();
     wire::IcmpHeader header{};
     header.type = how & 1 ? 3 : input.byte();
@@ -245,7 +222,7 @@ class World {
   }
 
   // --- Calls.
-  int fd(Input& input) const {
+  int fd(FuzzInput& input) const {
     const std::uint8_t which = input.byte();
     return which < fds_.size() ? fds_[which] : fds_.empty() ? -1 : fds_[which % fds_.size()];
   }
@@ -256,7 +233,7 @@ class World {
     else
       ln_close(fd);
   }
-  static sockaddr_in name(Input& input) {
+  static sockaddr_in name(FuzzInput& input) {
     const std::uint8_t how = input.byte();
     static constexpr std::uint32_t kHosts[] = {kPeer,      kUs,        0,          0x7f000001,
                                                0xffffffff, 0xe0000001, 0xc0000205, 0x08080808};
@@ -267,7 +244,7 @@ class World {
     return out;
   }
 
-  void call(Input& input, std::uint8_t what) {
+  void call(FuzzInput& input, std::uint8_t what) {
     switch (what % 15) {
       case 0: {
         static constexpr int kTypes[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_STREAM, SOCK_DGRAM};
@@ -321,7 +298,7 @@ class World {
     }
   }
 
-  void send(Input& input) {
+  void send(FuzzInput& input) {
     static const Bytes kText(65536, 's');
     const int socket = fd(input);
     const std::uint8_t how = input.byte();
@@ -337,7 +314,7 @@ class World {
               sizeof address);
   }
 
-  void receive(Input& input) {
+  void receive(FuzzInput& input) {
     static Bytes room(65536);
     const int socket = fd(input);
     const std::uint8_t how = input.byte();
@@ -357,7 +334,7 @@ class World {
     ln_recvmsg(socket, &message, flags);
   }
 
-  void close(Input& input) {
+  void close(FuzzInput& input) {
     if (fds_.empty()) return;
     const std::size_t which = input.byte() % fds_.size();
     ln_close(fds_[which]);
@@ -365,12 +342,12 @@ class World {
   }
 
   // As the control core may at any time; the bits that let data in without a cookie among them.
-  void set_fast_open(Input& input) {
+  void set_fast_open(FuzzInput& input) {
     const std::uint32_t bits = input.byte();
     stack_->stack().sockets().tcp_settings.tcp_fastopen = (bits & 15) | (bits >> 4) << 8;
   }
 
-  void set_option(Input& input, std::uint8_t what) {
+  void set_option(FuzzInput& input, std::uint8_t what) {
     static constexpr std::pair<int, int> kOptions[] = {{SOL_SOCKET, SO_RCVBUF},
                                                        {SOL_SOCKET, SO_SNDBUF},
                                                        {SOL_SOCKET, SO_LINGER},
@@ -408,7 +385,7 @@ class World {
     ln_setsockopt(socket, level, option, value.data(), static_cast<socklen_t>(value.size()));
   }
 
-  void get_option(Input& input) {
+  void get_option(FuzzInput& input) {
     static constexpr int kLevels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, 255};
     const int socket = fd(input);
     const std::uint8_t level = input.byte() % 4, option = input.byte() % 64;
@@ -418,7 +395,7 @@ class World {
     LINNET_CHECK_OP(length, <=, 510u);
   }
 
-  void wait(Input& input) {
+  void wait(FuzzInput& input) {
     const std::uint8_t how = input.byte();
     if ((how & 3) == 0) return keep(ln_epoll_create1(0));
     if ((how & 3) == 1) {
@@ -440,7 +417,7 @@ class World {
     ln_poll(all, count, 0);
   }
 
-  void borrow(Input& input) {
+  void borrow(FuzzInput& input) {
     const std::uint8_t how = input.byte();
     const int socket = fd(input);
     std::array<ln_buffer, 4> buffers{};
@@ -466,7 +443,7 @@ class World {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static World* const world = new World;
-  Input input(data, size);
+  FuzzInput input(data, size);
   world->run(input);
   world->finish();
   return 0;

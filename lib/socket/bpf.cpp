@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace linnet::socket {
 namespace {
@@ -168,16 +169,17 @@ struct Machine {
 
 }  // namespace
 
-BpfFilter BpfFilter::make(std::span<const BpfInstruction> program) {
+BpfFilter BpfFilter::make(std::span<const std::byte> code) {
+  const std::size_t size = code.size() / sizeof(BpfInstruction);
+  if (size == 0 || size > kMost) return {};
   BpfFilter out;
-  if (program.empty() || program.size() > kMost) return out;
-  for (std::size_t i = 0; i < program.size(); ++i) {
-    if (!sound(program[i], program.size() - i - 1)) return out;
+  out.program_.reset(new BpfInstruction[size]);
+  out.size_ = size;
+  std::memcpy(out.program_.get(), code.data(), size * sizeof(BpfInstruction));
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!sound(out.program_[i], size - i - 1)) return {};
   }
-  if ((program.back().code & kClass) != kRet) return out;
-  out.program_.reset(new BpfInstruction[program.size()]);
-  std::copy(program.begin(), program.end(), out.program_.get());
-  out.size_ = program.size();
+  if ((out.program_[size - 1].code & kClass) != kRet) return {};
   return out;
 }
 

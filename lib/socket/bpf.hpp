@@ -4,6 +4,7 @@
 // ends.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -25,9 +26,10 @@ class BpfFilter {
   static constexpr std::size_t kMost = 4096;  // instructions, as in Linux
 
   BpfFilter() = default;
-  // Empty where the program is not sound: an unknown code, a jump out of it, division by a constant
-  // zero, an end without RET, an ancillary load that is not known here.
-  static BpfFilter make(std::span<const BpfInstruction> program);
+  // Of whole BpfInstructions, at any address; copied before it is judged, since a program may
+  // change it meanwhile. Empty where it is not sound: an unknown code, a jump out of it, division
+  // by a constant zero, an end without RET, an ancillary load that is not known here.
+  static BpfFilter make(std::span<const std::byte> code);
   explicit operator bool() const { return program_ != nullptr; }
 
   // What the packet has besides its bytes.

@@ -8,10 +8,14 @@ namespace {
 
 using Program = std::vector<BpfInstruction>;
 
+BpfFilter filter_of(const Program& program) {
+  return BpfFilter::make(std::as_bytes(std::span(program)));
+}
+
 class BpfTest : public tests::LaneFixture {
  protected:
   std::uint32_t run(const Program& program, const tests::Bytes& bytes, std::uint32_t skip = 0) {
-    const BpfFilter filter = BpfFilter::make(program);
+    const BpfFilter filter = filter_of(program);
     EXPECT_TRUE(filter);
     packet::Packet packet = receive(bytes);
     const std::uint32_t result = filter.run(packet, skip, {0x0800, 4, 3});
@@ -73,8 +77,8 @@ TEST_F(BpfTest, ArithmeticAndAncillaryValues) {
 
 TEST_F(BpfTest, UnsoundProgramsAreRefused) {
   const Program good = {{0x15, 0, 0, 1}, {0x06, 0, 0, 1}};
-  EXPECT_TRUE(BpfFilter::make(good));
-  EXPECT_FALSE(BpfFilter::make({}));
+  EXPECT_TRUE(filter_of(good));
+  EXPECT_FALSE(BpfFilter::make(std::span<const std::byte>()));
   for (const Program& bad :
        std::vector<Program>{{{0x30, 0, 0, 1}},                            // no RET
                             {{0x15, 1, 0, 1}, {0x06, 0, 0, 1}},           // jumps behind the end
@@ -88,8 +92,21 @@ TEST_F(BpfTest, UnsoundProgramsAreRefused) {
                             {{0xb0, 0, 0, 0}, {0x06, 0, 0, 1}},           // unknown codes
                             {{0xffff, 0, 0, 0}, {0x06, 0, 0, 1}},
                             {{0x65, 0, 0, 0}, {0x0e, 0, 0, 1}}})
-    EXPECT_FALSE(BpfFilter::make(bad)) << bad[0].code;
-  EXPECT_FALSE(BpfFilter::make(Program(4097, {0x06, 0, 0, 0})));
+    EXPECT_FALSE(filter_of(bad)) << bad[0].code;
+  EXPECT_FALSE(filter_of(Program(4097, {0x06, 0, 0, 0})));
+}
+
+TEST_F(BpfTest, AProgramMayStandAnywhereInABufferAndChangeOnceItWasTaken) {
+  const Program good = {{0x06, 0, 0, 7}, {0xffff, 0, 0, 0}};
+  std::vector<std::byte> bytes(1 + sizeof(BpfInstruction) + 3);
+  std::memcpy(bytes.data() + 1, good.data(), sizeof(BpfInstruction));
+  const BpfFilter filter = BpfFilter::make(std::span(bytes).subspan(1));
+  ASSERT_TRUE(filter) << "what is no whole instruction is not looked at";
+  std::ranges::fill(bytes, std::byte{0xff});
+  packet::Packet packet = receive(tests::Bytes{1});
+  EXPECT_EQ(filter.run(packet, 0, {}), 7u);
+  packet::Turn now = turn();
+  now.deliver(std::move(packet));
 }
 
 // Any program that passes the check runs to its end on any packet.
@@ -104,7 +121,7 @@ TEST_F(BpfTest, RandomProgramsThatPassTheCheckEnd) {
             static_cast<std::uint32_t>(random.below(4) == 0 ? random.next() : random.below(20))};
     }
     program.back().code = 0x16;
-    if (!BpfFilter::make(program)) continue;
+    if (!filter_of(program)) continue;
     ++sound;
     run(program, tests::Bytes(random.below(20) + 1, 0x5a));
   }

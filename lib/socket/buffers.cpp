@@ -67,16 +67,18 @@ packet::Packet Buffers::take_over(std::uint16_t session, const BufferRef& ref) {
   return packet;
 }
 
-bool Buffers::free_returned(std::uint16_t session, std::uint32_t index) {
-  if (!release_from(session, index)) return false;
-  rte_pktmbuf_free_seg(pool_.at(index));
-  return true;
+std::uint32_t Buffers::free_returned(std::uint16_t session, std::uint32_t index) {
+  if (!release_from(session, index)) return 0;
+  rte_mbuf* const mbuf = pool_.at(index);
+  const std::uint32_t size = mbuf->buf_len;
+  rte_pktmbuf_free_seg(mbuf);
+  return size;
 }
 
 std::uint32_t Buffers::reclaim(std::uint16_t session) {
   std::uint32_t count = 0;
   for (std::uint32_t index = 0; index < pool_.index_limit(); ++index)
-    count += free_returned(session, index) ? 1 : 0;
+    count += free_returned(session, index) != 0 ? 1 : 0;
   return count;
 }
 

@@ -42,8 +42,8 @@ class Buffers {
   // Takes a buffer back with the bytes that the reference names; empty: it is not the program's, or
   // the bytes do not lie in it. It is in no ledger yet.
   packet::Packet take_over(std::uint16_t session, const BufferRef& ref);
-  // Takes a buffer back and frees it. False: it is not the program's.
-  bool free_returned(std::uint16_t session, std::uint32_t index);
+  // Takes a buffer back and frees it: its size in bytes. 0: it is not the program's.
+  std::uint32_t free_returned(std::uint16_t session, std::uint32_t index);
 
   // --- Control core: frees everything of a program that is gone. Returns how many.
   std::uint32_t reclaim(std::uint16_t session);

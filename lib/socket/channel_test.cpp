@@ -144,6 +144,19 @@ TEST(SessionsTest, AClosedSessionStaysUntilEveryLaneLetGo) {
   EXPECT_NE(sessions.generation(number), generation);
 }
 
+TEST(SessionsTest, WhatLanesLetGoOfIsItsProgramsUntilThatClosesIt) {
+  Sessions sessions(1);
+  Session& broken = **sessions.create();
+  sessions.let_go(broken, 0);
+  unsigned gone = 0;
+  sessions.reap([&](std::uint16_t) { ++gone; });
+  EXPECT_EQ(gone, 0u);
+  EXPECT_EQ(sessions.at(broken.number()), &broken);
+  sessions.close(broken);
+  sessions.reap([&](std::uint16_t) { ++gone; });
+  EXPECT_EQ(gone, 1u);
+}
+
 TEST(SessionsTest, TooManyAndOddSizesAreRefused) {
   Sessions sessions(1);
   EXPECT_FALSE(sessions.create({100, 16}).ok());

@@ -94,7 +94,8 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
     context_.programs.tell(session, answer);
   };
   const OptionSet options = session.take_early(request.program);
-  if (request.socket_kind == Kind::Stream) return refuse(EINVAL);
+  if (request.socket_kind == Kind::Stream || request.socket_kind > Kind::PacketDatagram)
+    return refuse(EINVAL);
   if (has_ports(request.socket_kind) &&
       !context_.system.ports.holds(static_cast<Ticket>(request.cookie), session.number,
                                    port_space(request.socket_kind), request.local))
@@ -116,18 +117,21 @@ void Datagrams::open(Turn& turn, LaneSession& session, const Message& request) {
   if (request.peer.port != 0) set_peer(turn, socket, request);
 }
 
+// A socket that was dissolved and bound anew by itself has another port. One that names what its
+// program does not hold (dissolved, it is bound to nothing) hears nothing until it is bound again.
 void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) {
   leave(socket);
-  // A socket that was dissolved and bound anew by itself has another port.
-  if (has_ports(socket.kind) &&
-      context_.system.ports.holds(static_cast<Ticket>(request.cookie), socket.session->number,
-                                  port_space(socket.kind), request.local)) {
+  const auto ticket = static_cast<Ticket>(request.cookie);
+  const bool held = !has_ports(socket.kind) ||
+                    context_.system.ports.holds(ticket, socket.session->number,
+                                                port_space(socket.kind), request.local);
+  if (held && has_ports(socket.kind)) {
     socket.local.port = request.local.port;
-    share_with_lanes(socket, static_cast<Ticket>(request.cookie));
+    share_with_lanes(socket, ticket);
   }
-  socket.peer = request.peer;
+  socket.peer = held ? request.peer : Endpoint{};
   socket.local.address = request.local.address;
-  int error = 0;
+  int error = held || request.peer.port == 0 ? 0 : EINVAL;
   if (socket.connected()) {
     const ip::SendRequest send = request_for(socket, Message{});
     const ip::OutputRoute way = context_.output.route_for(send);
@@ -135,7 +139,7 @@ void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) 
     if (error == 0) socket.local.address = way.source;
   }
   if (error != 0) socket.peer = {};
-  if (!enter(socket)) {
+  if (held && !enter(socket)) {
     error = ENOBUFS;
     socket.peer = {};
   }
@@ -336,19 +340,24 @@ void Datagrams::send_to(Turn& turn, DatagramSocket& socket, const Message& reque
     if (!more) return finish(turn, socket, std::move(packet), request);
     socket.train = std::move(packet);
     socket.train_first = request;
+    socket.train_too_long = false;
     turn.ledger.held.add();
     return;
   }
   // One packet now: what was counted as generated twice is used up once.
   turn.ledger.delivered.add();
-  constexpr std::uint32_t kMostBytes = 65535;
-  if (socket.train.length() + packet.length() <= kMostBytes)
+  constexpr std::uint32_t kMostBytes = 65535, kMostPieces = 128;
+  if (socket.train.length() + packet.length() <= kMostBytes &&
+      socket.train.mbuf()->nb_segs < kMostPieces) {
     socket.train.chain(std::move(packet));
-  else
+  } else {
+    socket.train_too_long = true;
     rte_pktmbuf_free(packet.release());
+  }
   if (more) return;
   turn.ledger.held.subtract();
   Packet whole = std::move(socket.train);
+  if (socket.train_too_long) return tell_error(socket, refuse(turn, std::move(whole), EMSGSIZE));
   finish(turn, socket, std::move(whole), socket.train_first);
 }
 

@@ -35,6 +35,7 @@ struct DatagramSocket : Socket {
   // A datagram that a program is sending in several buffers.
   packet::Packet train{};
   Message train_first{};
+  bool train_too_long = false;
 
   bool connected() const { return peer.port != 0; }
   Flow flow() const { return {local.address, peer.address, local.port, peer.port}; }

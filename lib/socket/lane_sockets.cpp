@@ -268,12 +268,8 @@ void LaneSockets::without_socket(Turn& turn, LaneSession& session, const Message
 // A buffer comes back; a datagram socket's charge goes down by it.
 void LaneSockets::take_back(LaneSession& session, std::uint32_t buffer, Socket* socket) {
   if (buffer == BufferRef::kNone) return;
-  const rte_mbuf* const mbuf = context_.system.pool.at(buffer);
-  const std::uint32_t size = mbuf != nullptr ? mbuf->buf_len : 0;
-  if (!context_.system.buffers.free_returned(session.number, buffer)) {
-    bad_requests_.add();
-    return;
-  }
+  const std::uint32_t size = context_.system.buffers.free_returned(session.number, buffer);
+  if (size == 0) return bad_requests_.add();
   if (socket != nullptr && socket->role == Role::Datagram)
     datagrams_.uncharge(static_cast<DatagramSocket&>(*socket), size);
 }

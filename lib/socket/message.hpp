@@ -42,7 +42,8 @@ struct BufferRef {
 
 // `program` names the socket in the program's own numbers, chosen by it; events carry it back. A
 // socket on the lane is named by `handle`, which Opened and Accepted tell; it is that lane's alone.
-// `cookie` of Listen, Connect and Open: the Ticket of Ports where `local.port` is bound, else 0.
+// `cookie` of Listen, Connect, Open and SetPeer: the Ticket of Ports where `local.port` is bound,
+// else 0.
 enum class RequestKind : std::uint8_t {
   Open,       // datagram, ping, raw, packet: to every lane. local (datagram and ping: as Ports
               // bound it), peer (port 0: not connected; SetPeer later). raw, packet: option =
@@ -55,7 +56,8 @@ enum class RequestKind : std::uint8_t {
               // much of its front it took; kDefer: where the SYN could carry data nothing is done
               // -> Failed EINPROGRESS
   SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
-              // dissolves -> Connected or Failed
+              // dissolves -> Connected or Failed. What it does not hold by its cookie it hears
+              // nothing of
   Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
   SendTo,     // datagram, to one lane: buffer, kMore: it goes on in the next message. In the first
               // one: peer (port 0: the connected one), local (address, device: where to send from,

@@ -174,9 +174,7 @@ void Datagrams::attach_filter(DatagramSocket& socket, const Message& request) {
   packet::Packet program =
       context_.system.buffers.take_over(socket.session->number, request.buffer);
   if (!program) return tell_error(socket, EFAULT);
-  const std::size_t count = program.length() / sizeof(BpfInstruction);
-  BpfFilter filter =
-      BpfFilter::make({reinterpret_cast<const BpfInstruction*>(program.data()), count});
+  BpfFilter filter = BpfFilter::make(std::span(program.data(), program.length()));
   rte_pktmbuf_free(program.release());
   if (!filter) return tell_error(socket, EINVAL);
   socket.filter = std::move(filter);

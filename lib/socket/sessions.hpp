@@ -50,12 +50,14 @@ class Sessions {
       return slot == nullptr || slot->let_go_.load(std::memory_order_acquire) == all_lanes();
     });
   }
-  // Frees the sessions that every lane has let go of; calls `gone(number)` before each.
+  // Frees the closed sessions that every lane has let go of; calls `gone(number)` before each. Of
+  // one whose rings are broken lanes let go by themselves: its program has it until it closes.
   template <typename Gone>
   void reap(Gone&& gone) {
     const std::lock_guard lock(mutex_);
     for (auto& slot : slots_) {
-      if (slot == nullptr || slot->let_go_.load(std::memory_order_acquire) != all_lanes()) continue;
+      if (slot == nullptr || !slot->closing()) continue;
+      if (slot->let_go_.load(std::memory_order_acquire) != all_lanes()) continue;
       gone(slot->number());
       seen_[slot->number()].store(nullptr, std::memory_order_release);
       slot.reset();

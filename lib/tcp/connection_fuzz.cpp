@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "support/fuzz_eal.hpp"
+#include "support/fuzz_input.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/sent_pool.hpp"
@@ -19,34 +20,13 @@ namespace {
 using namespace linnet;
 using tcp::Seq;
 using tcp::State;
+using tests::FuzzInput;
 
 constexpr std::uint32_t kLocal = 0xffffe000u, kPeer = 0xfffff800u;  // first data byte: before wraps
 
 std::uint8_t byte_at(std::uint32_t position) {
   return static_cast<std::uint8_t>(position * 2654435761u >> 24);
 }
-
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
-  std::size_t left() const { return rest_.size(); }
-  std::uint8_t byte() { return take(1)[0]; }
-  std::uint16_t word() {
-    const auto bytes = take(2);
-    return static_cast<std::uint16_t>(bytes[0] | bytes[1] << 8);
-  }
-  // Zeros behind the end.
-  std::array<std::uint8_t, 40> take(std::size_t count) {
-    std::array<std::uint8_t, 40> out{};
-    count = std::min({count, rest_.size(), out.size()});
-    std::copy_n(rest_.begin(), count, out.begin());
-    rest_ = rest_.subspan(count);
-    return out;
-  }
-
- private:
-  std::span<const std::uint8_t> rest_;
-};
 
 // What a connection sends is looked at and forgotten, but for the numbers.
 class Wire final : public tcp::Host {
@@ -99,7 +79,7 @@ class Wire final : public tcp::Host {
 
 class Session {
  public:
-  explicit Session(Input& input) : input_(input) {
+  explicit Session(FuzzInput& input) : input_(input) {
     const std::uint8_t how = input_.byte();
     settings_.tcp_timestamps = how & 1;
     settings_.tcp_sack = how >> 1 & 1;
@@ -255,11 +235,9 @@ class Session {
 
   void options_of(std::uint8_t what, tcp::Segment& in) {
     if ((what & 16) != 0) {  // as they come
-      const std::uint8_t length = input_.byte() % 41;
-      const auto bytes = input_.take(length);
-      in.options = wire::parse_tcp_options(std::as_bytes(std::span(bytes)).first(length),
-                                           (in.flags & tcp::flag::kSyn) != 0)
-                       .options;
+      const auto bytes = input_.bytes(input_.byte() % 41);
+      const bool syn = (in.flags & tcp::flag::kSyn) != 0;
+      in.options = wire::parse_tcp_options(std::as_bytes(std::span(bytes)), syn).options;
     }
     if ((what & 32) != 0) {
       in.options.sack_count = static_cast<std::uint8_t>(1 + input_.byte() % 4);
@@ -383,7 +361,7 @@ class Session {
   }
 
   tests::FuzzLane& lane_ = tests::FuzzLane::instance();
-  Input& input_;
+  FuzzInput& input_;
   Wire wire_;
   time::TimerWheel wheel_{lane_.now()};
   tcp::SentPool pool_{1024};
@@ -401,7 +379,7 @@ class Session {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   tests::FuzzLane::instance().restart();
-  Input input(data, size);
+  FuzzInput input(data, size);
   Session session(input);
   session.run();
   session.finish();

@@ -198,10 +198,45 @@ std::string try_fast_open_key(Calls& calls, int type) {
   return out;
 }
 
+// To a host and to a group by devices that there are not.
+std::string try_packet_info(Calls& calls) {
+  const int fd = calls.socket(AF_INET, SOCK_DGRAM, 0);
+  std::string out;
+  for (const std::uint32_t host : {0x7f000001u, 0xe0000001u}) {
+    for (const int index : {9999, 70000, -1}) {
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      to.sin_addr.s_addr = htonl(host);
+      to.sin_port = htons(9);
+      char byte = 'x';
+      iovec part{&byte, 1};
+      alignas(cmsghdr) char control[CMSG_SPACE(sizeof(in_pktinfo))] = {};
+      msghdr message{};
+      message.msg_name = &to;
+      message.msg_namelen = sizeof to;
+      message.msg_iov = &part;
+      message.msg_iovlen = 1;
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      cmsghdr* const header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = IPPROTO_IP;
+      header->cmsg_type = IP_PKTINFO;
+      header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+      in_pktinfo info{};
+      info.ipi_ifindex = index;
+      std::memcpy(CMSG_DATA(header), &info, sizeof info);
+      out += result_text(calls.sendmsg(fd, &message, 0)) + "; ";
+    }
+  }
+  calls.close(fd);
+  return out;
+}
+
 }  // namespace
 
 std::vector<Case> option_cases() {
   std::vector<Case> out;
+  out.push_back({"udp IP_PKTINFO of no device", try_packet_info});
   for (const int type : {+SOCK_STREAM, +SOCK_DGRAM}) {
     const std::string kind = type == SOCK_STREAM ? "tcp " : "udp ";
     for (const Option& option : kOptions) {

@@ -138,6 +138,7 @@ void Program::set_peer(Socket& socket, const socket::Endpoint& peer) {
     Message message = about(socket, RequestKind::SetPeer, lane);
     message.local = socket.local;
     message.peer = peer;
+    message.cookie = socket.ticket;
     request(lane, message);
   }
 }
