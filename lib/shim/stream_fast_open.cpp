@@ -32,7 +32,8 @@ ssize_t Stream::send_with_syn(Lock& lock, const SendCall& call, bool may_block) 
   if ((program().fast_open() & tcp::fast_open::kClient) == 0 || unspecified) return -EOPNOTSUPP;
   if (!deferred_) {
     if (attempt_ == Attempt::Connected) return -EISCONN;
-    if (attempt_ == Attempt::Connecting) return -EALREADY;
+    if (attempt_ == Attempt::Connecting)
+      return state_ == State::SynSent ? -EALREADY : finish_connect(lock, -EALREADY, false);
     if (state_ != State::Close) return -EISCONN;
     if (call.name == nullptr) return -EINVAL;
     if (const int bad = aim(call.name, call.name_length); bad != 0) return bad;

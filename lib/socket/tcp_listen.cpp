@@ -189,7 +189,8 @@ void TcpSockets::half_open_due(time::Timer& timer, time::Instant now, void* cont
   Listener* const listener = self.listener_of(entry);
   const tcp::Settings& settings = self.context_.system.tcp_settings;
   if (listener == nullptr) return self.remove(entry);
-  switch (entry.state.on_timer(now, settings.tcp_synack_retries)) {
+  const auto longest = time::Duration::milliseconds(settings.tcp_rto_max_ms);
+  switch (entry.state.on_timer(now, settings.tcp_synack_retries, longest)) {
     case tcp::HalfOpenTimer::GiveUp:
       return self.remove(entry);
     case tcp::HalfOpenTimer::Resend:

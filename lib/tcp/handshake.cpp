@@ -9,7 +9,6 @@ namespace linnet::tcp {
 namespace {
 
 constexpr auto kFirstRetransmission = time::Duration::seconds(1);
-constexpr auto kLongestRetransmission = time::Duration::seconds(120);
 constexpr auto kAnswerInterval = time::Duration::milliseconds(500);  // Linux: tcp_invalid_ratelimit
 
 // Flow and what distinguishes the uses of a key, as one string of bytes.
@@ -186,14 +185,14 @@ Handshake HalfOpen::handshake(const Segment& completing) const {
   return out;
 }
 
-HalfOpenTimer HalfOpen::on_timer(time::Instant now, unsigned retries) {
+HalfOpenTimer HalfOpen::on_timer(time::Instant now, unsigned retries, time::Duration longest) {
   if (now < deadline_) return HalfOpenTimer::Nothing;
   if (retransmissions_ >= retries) return HalfOpenTimer::GiveUp;
   ++retransmissions_;
   time::Duration wait = kFirstRetransmission;
-  for (unsigned i = 0; i < retransmissions_ && wait < kLongestRetransmission; ++i)
+  for (unsigned i = 0; i < retransmissions_ && wait < longest; ++i)
     wait = wait * 2;
-  deadline_ = now + std::min(wait, kLongestRetransmission);
+  deadline_ = now + std::min(wait, longest);
   return HalfOpenTimer::Resend;
 }
 

@@ -69,9 +69,10 @@ class HalfOpen {
   Handshake handshake(const Segment& completing) const;
 
   // When the SYN-ACK is due again: after 1 s, 2 s, 4 s ...; `retries` of them
-  // (net.ipv4.tcp_synack_retries), then the entry is given up.
+  // (net.ipv4.tcp_synack_retries), `longest` apart at most (tcp_rto_max_ms), then the entry is
+  // given up.
   time::Instant deadline() const { return deadline_; }
-  HalfOpenTimer on_timer(time::Instant now, unsigned retries);
+  HalfOpenTimer on_timer(time::Instant now, unsigned retries, time::Duration longest);
   unsigned retransmissions() const { return retransmissions_; }
   Seq local_initial() const { return local_initial_; }
   Seq peer_initial() const { return peer_initial_; }

@@ -183,14 +183,14 @@ TEST_P(HalfOpenCase, EcnNeedsBothBitsAndTheSetting) {
 TEST_P(HalfOpenCase, TheSynAckIsSentAgainWithBackoffAndGivenUp) {
   const std::vector<int> waits = {1, 2, 4, 8, 16};
   for (const int wait : waits) {
-    EXPECT_EQ(entry_.on_timer(now_, 5), HalfOpenTimer::Nothing);
+    EXPECT_EQ(entry_.on_timer(now_, 5, time::Duration::seconds(120)), HalfOpenTimer::Nothing);
     EXPECT_EQ(entry_.deadline() - now_, time::Duration::seconds(wait));
     now_ = entry_.deadline();
-    EXPECT_EQ(entry_.on_timer(now_, 5), HalfOpenTimer::Resend);
+    EXPECT_EQ(entry_.on_timer(now_, 5, time::Duration::seconds(120)), HalfOpenTimer::Resend);
     EXPECT_TRUE(entry_.syn_ack(now_).retransmission);
   }
   now_ = entry_.deadline();
-  EXPECT_EQ(entry_.on_timer(now_, 5), HalfOpenTimer::GiveUp);
+  EXPECT_EQ(entry_.on_timer(now_, 5, time::Duration::seconds(120)), HalfOpenTimer::GiveUp);
   EXPECT_EQ(now_ - kStart, time::Duration::seconds(63));
   EXPECT_EQ(entry_.handshake(ack()).syn_ack_sent, time::Instant());  // Karn
 }

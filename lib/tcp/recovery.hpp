@@ -108,7 +108,8 @@ class Recovery {
   std::optional<SeqRange> next_retransmission() const;
   // Bytes that may be put in flight now by cwnd, PRR or limited transmit; for retransmissions too.
   std::uint32_t send_allowance() const {
-    const std::uint32_t used = in_flight();
+    // A SYN takes no room (RFC 7413 section 4.2.2: data may follow our SYN-ACK at once).
+    const std::uint32_t used = in_flight() - (syn_outstanding() ? std::min(in_flight(), 1u) : 0);
     const std::uint32_t cwnd = std::max(window_.cwnd, window_.mss);
     return cwnd - std::min(cwnd, used);
   }
