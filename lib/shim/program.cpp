@@ -69,7 +69,9 @@ std::uint32_t Program::enter(std::shared_ptr<Socket> socket) {
   return number;
 }
 
+// Who has no sockets any more has no buffer either.
 void Program::leave(std::uint32_t number) {
+  if (const std::uint32_t spare = take_spare(); spare != kNoSpare) give_back({spare});
   std::shared_ptr<Socket> gone;  // freed after the lock
   const std::lock_guard lock(numbers_mutex_);
   if (number >= numbers_.size()) return;
