@@ -86,8 +86,9 @@ class Placer final : public device::Device {
     const unsigned count = burst.room();
     const unsigned owner = owner_of(queue);
     auto& [next, all] = next_[queue];
-    // No more than the owner takes: its core may be another's for a while.
-    if (all - ended(owner) > kUnderWay) return 0;
+    // No more than the owner takes: its core may be another's for a while. Negative where what a
+    // slot before left in the rings ends now.
+    if (static_cast<std::int64_t>(all - ended(owner)) > kUnderWay) return 0;
     if (rte_pktmbuf_alloc_bulk(stack_.pool().raw(), made, count) != 0) return 0;
     all += count;
     const std::vector<Frame>& frames = frames_[owner];
@@ -114,7 +115,7 @@ class Placer final : public device::Device {
     std::size_t frame = 0;
     std::uint64_t made = 0;
   };
-  static constexpr std::uint64_t kUnderWay = 1024;
+  static constexpr std::int64_t kUnderWay = 1024;
   unsigned owner_of(unsigned queue) const { return wrong_ ? kLanes - 1 - queue : queue; }
 
   stack::Stack& stack_;
