@@ -12,6 +12,7 @@
 
 #include "app/bench/load.hpp"
 #include "app/bench/memory.hpp"
+#include "app/bench/slots.hpp"
 #include "app/bench/traffic.hpp"
 #include "device/port.hpp"
 #include "stack/eal.hpp"
@@ -89,24 +90,6 @@ std::string run_count(stack::Stack& stack, stack::LaneRunner& runner) {
   return slot_json(stack.lane(0).ledger().sent.value(), 0, rte_rdtsc() - start, 0);
 }
 
-Result<> obey(stack::Stack& stack, Runners& runners, const stack::Eal& eal, std::istream& in,
-              std::ostream& out) {
-  std::string line;
-  while (std::getline(in, line)) {
-    std::istringstream words(line);
-    std::string verb;
-    double seconds = 0;
-    words >> verb >> seconds;
-    if (verb == "quit") return Ok{};
-    if (verb != "run" || seconds <= 0)
-      return Error{"not a command", line, -1, "run SECONDS or quit"};
-    const Result<std::string> slot = run_slot(stack, runners, eal, seconds);
-    if (!slot) return slot.error();
-    out << *slot << std::endl;
-  }
-  return Ok{};
-}
-
 Result<device::Device*> add_port(stack::Stack& stack, const std::string& name,
                                  const std::string& devargs, std::optional<MacAddress> mac) {
   device::PortOptions options;
@@ -127,12 +110,7 @@ MacAddress router_mac() {
 }
 
 Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostream& out) {
-  stack::EalOptions eal_options;
-  eal_options.memory_mb = options.memory_mb;
-  eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
-  for (unsigned lane = 0; options.count == 0 && lane < options.lanes; ++lane)
-    eal_options.lane_cores.push_back(options.core + 1 + lane - options.lanes);
-  auto eal = stack::Eal::start(eal_options);
+  auto eal = stack::Eal::start(eal_for(options, options.count == 0 ? options.lanes : 0));
   if (!eal) return eal.error();
 
   stack::Options stack_options;
@@ -168,7 +146,9 @@ Result<> run_forward(const ForwardOptions& options, std::istream& in, std::ostre
   for (unsigned lane = 0; lane < options.lanes; ++lane)
     runners.push_back(std::make_unique<stack::LaneRunner>((*stack)->lane(lane), (*stack)->rcu(),
                                                           (*stack)->devices(), runner_options));
-  if (options.count == 0) return obey(**stack, runners, **eal, in, out);
+  if (options.count == 0)
+    return obey_slots(in, out,
+                      [&](double seconds) { return run_slot(**stack, runners, **eal, seconds); });
   out << run_count(**stack, *runners[0]) << std::endl;
   return Ok{};
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/bench/load.hpp"
+#include "app/bench/slots.hpp"
 #include "base/checksum.hpp"
 #include "device/device.hpp"
 #include "socket/drops.hpp"
@@ -208,12 +209,7 @@ class Handover {
 }  // namespace
 
 Result<> run_handover(const HandoverOptions& options, std::istream& in, std::ostream& out) {
-  stack::EalOptions eal_options;
-  eal_options.memory_mb = options.memory_mb;
-  eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
-  for (unsigned lane = 0; lane < kLanes; ++lane)
-    eal_options.lane_cores.push_back(options.core + 1 + lane - kLanes);
-  auto eal = stack::Eal::start(eal_options);
+  auto eal = stack::Eal::start(eal_for(options, kLanes));
   if (!eal) return eal.error();
   auto handover = Handover::create(options);
   if (!handover) return handover.error();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/bench/load_programs.hpp"
+#include "app/bench/slots.hpp"
 #include "shim/current.hpp"
 #include "shim/program.hpp"
 #include "shim/stack_host.hpp"
@@ -195,30 +196,12 @@ class Requests {
 }  // namespace
 
 Result<> run_requests(const RequestsOptions& options, std::istream& in, std::ostream& out) {
-  stack::EalOptions eal_options;
-  eal_options.memory_mb = options.memory_mb;
-  eal_options.hugepages = options.hugepages ? stack::Hugepages::Yes : stack::Hugepages::No;
-  for (unsigned lane = 0; lane < options.lanes; ++lane)
-    eal_options.lane_cores.push_back(options.core + 1 + lane - options.lanes);
-  auto eal = stack::Eal::start(eal_options);
+  auto eal = stack::Eal::start(eal_for(options, options.lanes));
   if (!eal) return eal.error();
   auto requests = Requests::create(options);
   if (!requests) return requests.error();
   out << "{\"ready\": true}" << std::endl;
-  std::string line;
-  while (std::getline(in, line)) {
-    std::istringstream words(line);
-    std::string verb;
-    double seconds = 0;
-    words >> verb >> seconds;
-    if (verb == "quit") return Ok{};
-    if (verb != "run" || seconds <= 0)
-      return Error{"not a command", line, -1, "run SECONDS or quit"};
-    const Result<std::string> ran = (*requests)->run(seconds, **eal);
-    if (!ran) return ran.error();
-    out << *ran << std::endl;
-  }
-  return Ok{};
+  return obey_slots(in, out, [&](double seconds) { return (*requests)->run(seconds, **eal); });
 }
 
 }  // namespace linnet::bench

@@ -65,8 +65,6 @@ using Octets = std::uint64_t;
   return true;
 }
 
-}  // namespace
-
 // Whether there is one destination: what comes in for a host, mostly.
 bool one_only(const Ipv4Address* destinations, unsigned count) {
   const Ipv4Address first = destinations[0];
@@ -87,6 +85,8 @@ bool for_us(const Burst& burst, const route::Route* route, Ipv4Address destinati
     ours &= burst[i].meta().cast == LinkCast::Host;
   return ours;
 }
+
+}  // namespace
 
 // Notes the destinations of the common packets from `first` on.
 [[gnu::noinline]] Input::Taken Input::take_common(const Burst& burst, unsigned first,

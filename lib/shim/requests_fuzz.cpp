@@ -4,19 +4,16 @@
 // of another program work on beside it, and when the liar is gone everything is back.
 //   Input: records of an operation and what it takes.
 #include <linnet/embed.h>
-#include <rte_mbuf_pool_ops.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstring>
-#include <string>
 
 #include "shim/embed.hpp"
 #include "socket/options.hpp"
-#include "support/fuzz_eal.hpp"
 #include "support/fuzz_input.hpp"
+#include "support/fuzz_stack.hpp"
 
 namespace {
 
@@ -276,19 +273,6 @@ class Good {
 class World {
  public:
   World() {
-    std::signal(SIGPIPE, SIG_IGN);
-    const std::string ops = tests::poison_ops();
-    if (!ops.empty()) rte_mbuf_set_platform_mempool_ops(ops.c_str());
-    ln_embed_options options{};
-    options.size = sizeof options;
-    options.packets = 1024;
-    options.seed = 7;
-    stack_ = ln_embed_create(&options);
-    LINNET_CHECK(stack_ != nullptr);
-    tests::arm(stack_->stack().pool());
-    LINNET_CHECK_OP(ln_embed_add_ip_port(stack_, "tun0", 1500), ==, 0);
-    LINNET_CHECK_OP(ln_embed_command(stack_, "ip addr add 192.0.2.1/24 dev tun0", nullptr, 0), ==,
-                    0);
     good_ = std::make_unique<Good>();
     bound_ = stack_->stack().sockets().ports.size();
   }
@@ -309,17 +293,11 @@ class World {
     }
     good_->check();
     ln_embed_advance(stack_, 1'000'000'000);
-    ln_embed_account account{};
-    ln_embed_get_account(stack_, &account);
-    LINNET_CHECK_OP(account.received + account.generated, ==,
-                    account.sent + account.delivered + account.held + account.dropped);
-    LINNET_CHECK_OP(account.held, ==, 0u);
-    LINNET_CHECK_OP(account.buffers_in_use, ==, 0u);
-    LINNET_CHECK_OP(stack_->stack().sockets().ports.size(), ==, bound_);
+    tests::check_at_rest(stack_, bound_);
   }
 
  private:
-  ln_stack* stack_;
+  ln_stack* const stack_ = tests::make_fuzz_stack();
   std::unique_ptr<Good> good_;
   std::size_t bound_ = 0;
 };

@@ -6,19 +6,17 @@
 #include <linnet/embed.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <rte_mbuf_pool_ops.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 #include <array>
-#include <csignal>
 #include <cstring>
 #include <deque>
 
 #include "base/checksum.hpp"
 #include "shim/embed.hpp"
-#include "support/fuzz_eal.hpp"
 #include "support/fuzz_input.hpp"
+#include "support/fuzz_stack.hpp"
 #include "wire/icmp.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/tcp.hpp"
@@ -41,22 +39,6 @@ void put(Bytes& out, const T& header) {
 
 class World {
  public:
-  World() {
-    std::signal(SIGPIPE, SIG_IGN);
-    const std::string ops = tests::poison_ops();
-    if (!ops.empty()) rte_mbuf_set_platform_mempool_ops(ops.c_str());
-    ln_embed_options options{};
-    options.size = sizeof options;
-    options.packets = 1024;
-    options.seed = 7;
-    stack_ = ln_embed_create(&options);
-    LINNET_CHECK(stack_ != nullptr);
-    tests::arm(stack_->stack().pool());
-    LINNET_CHECK_OP(ln_embed_add_ip_port(stack_, "tun0", 1500), ==, 0);
-    LINNET_CHECK_OP(ln_embed_command(stack_, "ip addr add 192.0.2.1/24 dev tun0", nullptr, 0), ==,
-                    0);
-  }
-
   void run(FuzzInput& input) {
     while (input.left() > 0) {
       const std::uint8_t what = input.byte();
@@ -82,13 +64,7 @@ class World {
       collect();
     }
     sent_.clear();
-    ln_embed_account account{};
-    ln_embed_get_account(stack_, &account);
-    LINNET_CHECK_OP(account.received + account.generated, ==,
-                    account.sent + account.delivered + account.held + account.dropped);
-    LINNET_CHECK_OP(account.held, ==, 0u);
-    LINNET_CHECK_OP(account.buffers_in_use, ==, 0u);
-    LINNET_CHECK_OP(stack_->stack().sockets().ports.size(), ==, 0u);
+    tests::check_at_rest(stack_, 0);
   }
 
  private:
@@ -433,7 +409,7 @@ class World {
       ln_send_buffer_drop(socket, buffers.data(), 1);
   }
 
-  ln_stack* stack_;
+  ln_stack* const stack_ = tests::make_fuzz_stack();
   std::vector<int> fds_;
   std::deque<Bytes> sent_;
   std::deque<std::uint32_t> lengths_;
