@@ -62,7 +62,8 @@ bool TcpSockets::try_fast_open(Turn& turn, Listener& listener, Arrived& arrived,
   const Verdict verdict = !free && cookie ? keys.check(*cookie, client, server) : Verdict::Bad;
   if (free || verdict != Verdict::Bad) {
     // A cookie of the key that is on its way out is changed for a new one.
-    const tcp::FastOpenCookie fresh = keys.make(client, server);
+    tcp::FastOpenCookie fresh = keys.make(client, server);
+    fresh.experiment = cookie && cookie->experiment;
     const bool old = verdict == Verdict::Old;
     if (open_early(turn, listener, arrived, initial, old ? &fresh : nullptr)) {
       counters_.add(Count::TCPFastOpenPassive);
@@ -75,6 +76,7 @@ bool TcpSockets::try_fast_open(Turn& turn, Listener& listener, Arrived& arrived,
   if (!cookie) return false;
   if (cookie->length != 0) counters_.add(Count::TCPFastOpenPassiveFail);
   answer = keys.make(client, server);
+  answer->experiment = cookie->experiment;
   return false;
 }
 

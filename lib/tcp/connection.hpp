@@ -407,13 +407,14 @@ class Connection : private time::Timer {
   bool stalled_ : 1 = false;
   bool counted_ : 1 = false;  // in CurrEstab
   bool black_hole_ : 1 = false;
-  bool answered_once_ : 1 = false;       // `answered_ms_` stands
-  bool window_limited_ : 1 = false;      // the congestion window held data back
-  bool host_full_ : 1 = false;           // `emit` said false in this output
-  bool early_ : 1 = false;               // opened by a SYN with a valid Fast Open cookie
-  bool fast_open_ : 1 = false;           // our SYN had the Fast Open option
-  bool syn_data_acked_ : 1 = false;      // data went in a SYN, and was taken
-  std::uint8_t fast_open_fail_ : 2 = 0;  // Linux: TFO_COOKIE_UNAVAILABLE and so on
+  bool answered_once_ : 1 = false;         // `answered_ms_` stands
+  bool window_limited_ : 1 = false;        // the congestion window held data back
+  bool host_full_ : 1 = false;             // `emit` said false in this output
+  bool early_ : 1 = false;                 // opened by a SYN with a valid Fast Open cookie
+  bool fast_open_ : 1 = false;             // our SYN had the Fast Open option
+  bool fast_open_experiment_ : 1 = false;  // in the form from before RFC 7413
+  bool syn_data_acked_ : 1 = false;        // data went in a SYN, and was taken
+  std::uint8_t fast_open_fail_ : 2 = 0;    // Linux: TFO_COOKIE_UNAVAILABLE and so on
 };
 
 template <typename Piece>

@@ -26,6 +26,7 @@ std::optional<FastOpenCookie> FastOpenCookie::of(const wire::TcpOptions& options
   if (!options.has_fast_open) return std::nullopt;
   FastOpenCookie out;
   out.length = options.fast_open_length;
+  out.experiment = options.fast_open_experiment;
   std::copy_n(options.fast_open.begin(), out.length, out.bytes.begin());
   return out;
 }
@@ -33,6 +34,7 @@ std::optional<FastOpenCookie> FastOpenCookie::of(const wire::TcpOptions& options
 void FastOpenCookie::put(wire::TcpOptions& options) const {
   options.has_fast_open = true;
   options.fast_open_length = length;
+  options.fast_open_experiment = experiment;
   options.fast_open = bytes;
 }
 
@@ -42,8 +44,13 @@ FastOpenCookie FastOpenKeySet::make(Ipv4Address client, Ipv4Address server) cons
 
 FastOpenKeySet::Verdict FastOpenKeySet::check(const FastOpenCookie& cookie, Ipv4Address client,
                                               Ipv4Address server) const {
-  if (cookie == cookie_of(primary, client, server)) return Verdict::Good;
-  if (has_backup && cookie == cookie_of(backup, client, server)) return Verdict::Old;
+  const auto is_of = [&](const SipKey& key) {
+    FastOpenCookie good = cookie_of(key, client, server);
+    good.experiment = cookie.experiment;
+    return cookie == good;
+  };
+  if (is_of(primary)) return Verdict::Good;
+  if (has_backup && is_of(backup)) return Verdict::Old;
   return Verdict::Bad;
 }
 
@@ -117,7 +124,9 @@ FastOpenCache::Known FastOpenCache::look(Ipv4Address local, Ipv4Address server, 
   const auto pause =
       time::Duration::seconds(std::int64_t{60} << std::min<unsigned>(entry->losses, 10));
   const bool refrains = entry->losses != 0 && now - entry->lost_at < pause;
-  return {entry->cookie, entry->mss, refrains};
+  Known out{entry->cookie, entry->mss, refrains};
+  if (out.cookie.length == 0) out.cookie.experiment = entry->ask == Ask::Experiment;
+  return out;
 }
 
 void FastOpenCache::learn(Ipv4Address local, Ipv4Address server, const FastOpenNews& news,
@@ -125,7 +134,10 @@ void FastOpenCache::learn(Ipv4Address local, Ipv4Address server, const FastOpenN
   Entry& entry = place(local, server);
   entry.used_at = now;
   if (news.mss != 0) entry.mss = news.mss;
-  if (news.cookie && news.cookie->length != 0) entry.cookie = *news.cookie;
+  if (news.cookie && news.cookie->length != 0)
+    entry.cookie = *news.cookie;
+  else if (news.unanswered && entry.cookie.length == 0)
+    entry.ask = std::max(entry.ask, news.asked_by_experiment ? Ask::PlainForGood : Ask::Experiment);
   if (news.syn_dropped) {
     entry.losses = static_cast<std::uint8_t>(std::min(entry.losses + 1, 255));
     entry.lost_at = now;

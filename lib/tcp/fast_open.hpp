@@ -32,6 +32,7 @@ inline constexpr std::uint32_t kEveryListener = 0x400;  // without TCP_FASTOPEN
 struct FastOpenCookie {
   std::uint8_t length = 0;
   std::array<std::uint8_t, wire::TcpOptions::kMaxFastOpenCookie> bytes{};
+  bool experiment = false;  // stands in option 254 with 0xF989, as it did before RFC 7413
 
   friend bool operator==(const FastOpenCookie&, const FastOpenCookie&) = default;
   // As it stands in the options of a SYN; nothing: no option.
@@ -48,6 +49,7 @@ struct FastOpenKeySet {
   enum class Verdict : std::uint8_t { Bad, Good, Old };
   // RFC 7413 section 4.1.2: bound to the client's address (as in Linux: and to ours).
   FastOpenCookie make(Ipv4Address client, Ipv4Address server) const;
+  // In either form.
   Verdict check(const FastOpenCookie& cookie, Ipv4Address client, Ipv4Address server) const;
 };
 
@@ -104,13 +106,15 @@ struct FastOpenNews {
   std::optional<FastOpenCookie> cookie{};
   std::uint16_t mss = 0;
   bool syn_dropped = false;  // only the SYN without data came through
+  // A cookie was asked for in vain, in the experiment's form or in the one of RFC 7413.
+  bool unanswered = false, asked_by_experiment = false;
 };
 
 // Cookies and MSS of servers (Linux: tcp_metrics), of one lane. What was used longest ago goes.
 class FastOpenCache {
  public:
   struct Known {
-    FastOpenCookie cookie{};
+    FastOpenCookie cookie{};  // of length 0: the form in which to ask
     std::uint16_t mss = 0;
     bool refrains = false;  // SYNs with data were lost lately
   };
@@ -129,11 +133,15 @@ class FastOpenCache {
 
  private:
   static constexpr std::size_t kSets = 128, kWays = 4;
+  // Who leaves a request unanswered may know the experiment's form only: it is tried once, and is
+  // no more if that is not answered either (Linux: tcp_fastopen_metrics.try_exp).
+  enum class Ask : std::uint8_t { Plain, Experiment, PlainForGood };
   struct Entry {
     Ipv4Address local{}, server{};
     std::uint16_t mss = 0;
     std::uint8_t losses = 0;
     bool used = false;
+    Ask ask = Ask::Plain;
     FastOpenCookie cookie{};
     time::Instant lost_at{}, used_at{};
   };

@@ -26,6 +26,7 @@ std::uint32_t Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t
   const std::uint32_t taken = take_syn_data(turn, attempt, std::move(data));
   if (attempt.option) {
     fast_open_ = true;
+    fast_open_experiment_ = attempt.option->experiment;
     if (!attempt.carries_data) fast_open_fail_ = Failed::NoCookie;
   }
   // Without cookie (TCP_FASTOPEN_NO_COOKIE) data goes with no option.
@@ -82,6 +83,8 @@ void Connection::judge_fast_open(packet::Turn& turn, const Segment& segment, Seq
   if (fast_open_) news.cookie = FastOpenCookie::of(segment.options);
   news.mss = segment.options.mss.value_or(0);
   news.syn_dropped = fast_open_ && again && !news.cookie && syn_data_ != 0 && !data_acked;
+  news.unanswered = fast_open_ && !again && !news.cookie && syn_data_ == 0;
+  news.asked_by_experiment = fast_open_experiment_;
   engine_.host.fast_open(turn, *this, news);
   if (data_acked) {
     recovery_.skip(acked);

@@ -75,6 +75,52 @@ TEST(FastOpenCache, KeepsCookieAndMssOfEachServer) {
   EXPECT_EQ(cache.look(kClient, kServer, kBegin).mss, 1400);
 }
 
+TEST(FastOpenKeys, CountInEitherFormOfTheOption) {
+  const FastOpenKeySet keys{kTwo, kOne, true};
+  FastOpenCookie cookie = keys.make(kClient, kServer);
+  cookie.experiment = true;
+  EXPECT_EQ(keys.check(cookie, kClient, kServer), FastOpenKeySet::Verdict::Good);
+  cookie = FastOpenKeySet{kOne, {}, false}.make(kClient, kServer);
+  cookie.experiment = true;
+  EXPECT_EQ(keys.check(cookie, kClient, kServer), FastOpenKeySet::Verdict::Old);
+}
+
+FastOpenNews unanswered(bool by_experiment) {
+  FastOpenNews news;
+  news.unanswered = true;
+  news.asked_by_experiment = by_experiment;
+  return news;
+}
+
+TEST(FastOpenCache, TriesTheExperimentOnceWhereTheOptionIsNotAnswered) {
+  FastOpenCache cache;
+  const auto asks_by_experiment = [&] {
+    const FastOpenCookie asked = cache.look(kClient, kServer, kBegin).cookie;
+    EXPECT_EQ(asked.length, 0);
+    return asked.experiment;
+  };
+  EXPECT_FALSE(asks_by_experiment());
+  cache.learn(kClient, kServer, unanswered(false), kBegin);
+  EXPECT_TRUE(asks_by_experiment());
+  EXPECT_FALSE(cache.look(kClient, kOther, kBegin).cookie.experiment);
+  cache.learn(kClient, kServer, unanswered(true), kBegin);
+  EXPECT_FALSE(asks_by_experiment());
+  cache.learn(kClient, kServer, unanswered(false), kBegin);
+  EXPECT_FALSE(asks_by_experiment());
+}
+
+TEST(FastOpenCache, KeepsACookieInTheFormInWhichItCame) {
+  FastOpenCache cache;
+  FastOpenNews news = answer(7, 1400);
+  news.cookie->experiment = true;
+  cache.learn(kClient, kServer, news, kBegin);
+  EXPECT_TRUE(cache.look(kClient, kServer, kBegin).cookie.experiment);
+  cache.learn(kClient, kServer, unanswered(false), kBegin);
+  EXPECT_TRUE(cache.look(kClient, kServer, kBegin).cookie.experiment);
+  cache.learn(kClient, kServer, answer(8, 1400), kBegin);
+  EXPECT_FALSE(cache.look(kClient, kServer, kBegin).cookie.experiment);
+}
+
 TEST(FastOpenCache, IsBoundedAndForgetsWhatWasUsedLongestAgo) {
   FastOpenCache cache;
   unsigned kept = 0;

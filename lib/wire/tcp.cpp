@@ -48,15 +48,24 @@ bool read_sack(Bytes value, TcpOptions& out) {
   return true;
 }
 
-bool read_fast_open(Bytes value, TcpOptions& out) {
+bool read_fast_open(Bytes value, bool experiment, TcpOptions& out) {
   const bool cookie =
       value.size() >= 4 && value.size() <= TcpOptions::kMaxFastOpenCookie && value.size() % 2 == 0;
   if (!value.empty() && !cookie) return false;
   out.has_fast_open = true;
+  out.fast_open_experiment = experiment;
   out.fast_open_length = static_cast<std::uint8_t>(value.size());
   std::transform(value.begin(), value.end(), out.fast_open.begin(),
                  [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
   return true;
+}
+
+// Experiments of others are nobody's business (RFC 6994 section 3).
+bool read_experiment(Bytes value, TcpOptions& out) {
+  const bool fast_open = value.size() >= 2 &&
+                         read8(value) == tcp_option::kFastOpenExperiment >> 8 &&
+                         read8(value.subspan(1)) == (tcp_option::kFastOpenExperiment & 0xff);
+  return !fast_open || read_fast_open(value.subspan(2), true, out);
 }
 
 // False: the length is illegal for this kind.
@@ -70,7 +79,9 @@ bool read_option(std::uint8_t kind, Bytes value, bool syn, TcpOptions& out) {
       if (syn) out.sack_permitted = out.sack_permitted || value.empty();
       return !syn || value.empty();
     case tcp_option::kFastOpen:
-      return !syn || read_fast_open(value, out);
+      return !syn || read_fast_open(value, false, out);
+    case tcp_option::kExperiment:
+      return !syn || read_experiment(value, out);
     case tcp_option::kSack:
       return syn || read_sack(value, out);
     case tcp_option::kTimestamps:
@@ -114,10 +125,12 @@ class Emitter {
 };
 
 void emit_fast_open(const TcpOptions& options, Emitter& out) {
-  const unsigned length = 2u + options.fast_open_length;
+  const bool experiment = options.fast_open_experiment;
+  const unsigned length = (experiment ? 4u : 2u) + options.fast_open_length;
   const unsigned padding = (4 - length % 4) % 4;
   if (out.room() < length + padding) return;
-  out.option(tcp_option::kFastOpen, length);
+  out.option(experiment ? tcp_option::kExperiment : tcp_option::kFastOpen, length);
+  if (experiment) out.put16(tcp_option::kFastOpenExperiment);
   for (unsigned i = 0; i < options.fast_open_length; ++i)
     out.put8(options.fast_open[i]);
   out.nops(padding);

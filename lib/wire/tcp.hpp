@@ -56,6 +56,8 @@ inline constexpr std::uint8_t kSackPermitted = 4;
 inline constexpr std::uint8_t kSack = 5;
 inline constexpr std::uint8_t kTimestamps = 8;
 inline constexpr std::uint8_t kFastOpen = 34;
+inline constexpr std::uint8_t kExperiment = 254;              // RFC 6994: an identifier follows
+inline constexpr std::uint16_t kFastOpenExperiment = 0xf989;  // Fast Open before it had a kind
 }  // namespace tcp_option
 
 // What the options of one segment say.
@@ -70,6 +72,7 @@ struct TcpOptions {
   std::uint8_t sack_count = 0;
   std::array<SeqRange, kMaxSackBlocks> sack{};  // in the order of the wire, not judged
   bool has_fast_open = false;                   // a cookie request is a cookie of length 0
+  bool fast_open_experiment = false;            // it stood, or is to stand, in kExperiment
   std::uint8_t fast_open_length = 0;            // 0, or 4 to 16 and even
   std::array<std::uint8_t, kMaxFastOpenCookie> fast_open{};
 };

@@ -29,6 +29,7 @@ void check_equal(const TcpOptions& a, const TcpOptions& b, unsigned sack_blocks)
   for (unsigned i = 0; i < sack_blocks; ++i)
     LINNET_CHECK(a.sack[i].begin == b.sack[i].begin && a.sack[i].end == b.sack[i].end);
   LINNET_CHECK_OP(a.has_fast_open, ==, b.has_fast_open);
+  LINNET_CHECK_OP(a.fast_open_experiment, ==, b.fast_open_experiment);
   LINNET_CHECK(std::ranges::equal(cookie(a), cookie(b)));
 }
 

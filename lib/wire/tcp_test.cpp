@@ -170,6 +170,34 @@ TEST(TcpOptions, FastOpenCookieIsPaddedAndLeftOutWhereItDoesNotFit) {
   EXPECT_EQ(emit(options).size(), 32u);
 }
 
+TEST(TcpOptions, FastOpenStandsInItsExperimentToo) {
+  const auto asks = parse({254, 4, 0xf9, 0x89});
+  EXPECT_TRUE(asks.options.has_fast_open && asks.options.fast_open_experiment);
+  EXPECT_EQ(asks.options.fast_open_length, 0);
+  TcpOptions options = parse({254, 8, 0xf9, 0x89, 1, 2, 3, 4}).options;
+  ASSERT_TRUE(options.has_fast_open && options.fast_open_experiment);
+  EXPECT_EQ(options.fast_open_length, 4);
+  EXPECT_EQ(emit(options), (std::vector<int>{254, 8, 0xf9, 0x89, 1, 2, 3, 4}));
+  options.fast_open_length = 6;
+  EXPECT_EQ(emit(options), (std::vector<int>{254, 10, 0xf9, 0x89, 1, 2, 3, 4, 0, 0, 1, 1}));
+  // The later counts, in its form.
+  EXPECT_FALSE(parse({254, 4, 0xf9, 0x89, 34, 2}).options.fast_open_experiment);
+}
+
+TEST(TcpOptions, T7_OtherExperimentsAreNobodysBusiness) {
+  for (const std::vector<int>& bytes : {std::vector<int>{254, 2},
+                                        {254, 3, 0xf9},
+                                        {254, 4, 0xf9, 0x88},
+                                        {254, 4, 0x89, 0xf9},
+                                        {253, 4, 0xf9, 0x89}}) {
+    EXPECT_FALSE(parse(bytes).options.has_fast_open);
+    EXPECT_EQ(parse(bytes).malformed, 0u);
+  }
+  EXPECT_FALSE(parse({254, 4, 0xf9, 0x89}, false).options.has_fast_open);
+  EXPECT_FALSE(parse({254, 7, 0xf9, 0x89, 1, 2, 3}).options.has_fast_open);
+  EXPECT_EQ(parse({254, 7, 0xf9, 0x89, 1, 2, 3}).malformed, 1u);
+}
+
 TEST(TcpOptions, WhatIsEmittedIsReadBack) {
   std::mt19937 random(7);
   for (int round = 0; round < 20000; ++round) {

@@ -78,7 +78,11 @@ Bytes build_options(const TcpPacket& packet) {
     }
   }
   if (packet.fast_open) {
-    out.insert(out.end(), {34, static_cast<std::uint8_t>(2 + packet.fast_open->size())});
+    const auto bytes = static_cast<std::uint8_t>(packet.fast_open->size());
+    if (packet.fast_open_experiment)
+      out.insert(out.end(), {254, static_cast<std::uint8_t>(4 + bytes), 0xf9, 0x89});
+    else
+      out.insert(out.end(), {34, static_cast<std::uint8_t>(2 + bytes)});
     out.insert(out.end(), packet.fast_open->begin(), packet.fast_open->end());
   }
   out.insert(out.end(), packet.raw_options.begin(), packet.raw_options.end());
@@ -110,6 +114,12 @@ bool take_option(std::uint8_t kind, const Bytes& in, std::size_t at, std::size_t
       if (length != 8) return false;
       out.timestamps = {get32(in, at), get32(in, at + 4)};
       return true;
+    case 254:
+      if (length < 2 || get16(in, at) != 0xf989) return true;
+      out.fast_open_experiment = true;
+      at += 2;
+      length -= 2;
+      [[fallthrough]];
     case 34:
       out.fast_open = Bytes(in.begin() + static_cast<std::ptrdiff_t>(at),
                             in.begin() + static_cast<std::ptrdiff_t>(at + length));

@@ -25,8 +25,9 @@ struct TcpPacket {
   bool sack_permitted = false;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> timestamps;  // value, echo
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sack;
-  std::optional<Bytes> fast_open;  // the cookie of RFC 7413, empty: it is asked for
-  Bytes raw_options;               // added as they are
+  std::optional<Bytes> fast_open;     // the cookie of RFC 7413, empty: it is asked for
+  bool fast_open_experiment = false;  // it stands in option 254
+  Bytes raw_options;                  // added as they are
   Bytes payload;
 
   bool has(char flag) const;

@@ -161,7 +161,8 @@ Runner::Verdict Runner::options_of(const Step& step, TcpPacket& packet) const {
         const auto [begin, end] = range(parts[i]);
         packet.sack.emplace_back(local_isn_.value_or(0) + begin, local_isn_.value_or(0) + end);
       }
-    } else if (name == "fo") {
+    } else if (name == "fo" || name == "foexp") {
+      packet.fast_open_experiment = name == "foexp";
       packet.fast_open = parts.size() < 2     ? Bytes()
                          : parts[1] == "ours" ? cookie_
                                               : bytes_of(parts, 1);
@@ -343,10 +344,11 @@ Runner::Verdict Runner::expect_options(const Step& step, const TcpPacket& packet
     } else if (name == "none") {
       good = !packet.mss && !packet.window_scale && !packet.sack_permitted && !packet.timestamps &&
              packet.sack.empty();
-    } else if (name == "fo") {
-      good = packet.fast_open && (parts.size() < 2    ? !packet.fast_open->empty()
-                                  : parts[1] == "ask" ? packet.fast_open->empty()
-                                                      : *packet.fast_open == bytes_of(parts, 1));
+    } else if (name == "fo" || name == "foexp") {
+      good = packet.fast_open && packet.fast_open_experiment == (name == "foexp") &&
+             (parts.size() < 2    ? !packet.fast_open->empty()
+              : parts[1] == "ask" ? packet.fast_open->empty()
+                                  : *packet.fast_open == bytes_of(parts, 1));
     } else if (name == "nofo") {
       good = !packet.fast_open;
     } else if (name == "nosackok") {
