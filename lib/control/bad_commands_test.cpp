@@ -380,8 +380,8 @@ TEST_F(BadCommands, A9_WhatTheStackRefusesChangesNothing) {
         "ip route add default via 10.0.0.254", "ip route add 10.20.0.0/16",
         "ip route add 10.20.0.0/16 via 172.16.0.1",
         "ip route add 10.20.0.0/16 via 10.0.0.2 src 192.0.2.1", "ip route del 10.20.0.0/16",
-        "ip route change 10.20.0.0/16 via 10.0.0.2", "ip route get 172.16.0.1 oif tap1",
-        "ip rule del priority 4711", "ip rule add from 10.1.0.0/16 table 100 priority 77",
+        "ip route change 10.20.0.0/16 via 10.0.0.2", "ip rule del priority 4711",
+        "ip rule add from 10.1.0.0/16 table 100 priority 77",
         "ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:78 dev tap0",
         "ip neigh del 10.0.0.78 dev tap0",
         "ip neigh change 10.0.0.78 lladdr 02:00:00:00:00:01 dev tap0"}) {

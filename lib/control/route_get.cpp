@@ -130,9 +130,6 @@ Result<std::string> get_route(const Context& context, const RouteQuestion& quest
   if (!question.output_device.empty()) key.output_device = context.index(question.output_device);
   const auto answer = context.stack.routes().get(key);
   if (!answer) return answer.error();
-  // A route by another device does not answer a question about this one.
-  if (!question.output_device.empty() && answer->hop.device != key.output_device)
-    return Error{"Network is unreachable", question.destination->text()};
   const Told told = tell(context, question, *answer);
   if (!format.json) return text_of(told, question, format);
   return write_json(Json::array({json_of(told, question)}), format);

@@ -155,6 +155,8 @@ TEST_F(RouteTest, GetTellsTheWay) {
   EXPECT_EQ(ok("ip route get 10.0.0.7 from 192.0.2.1 iif tap1"),
             "10.0.0.7 from 192.0.2.1 dev tap0 \n    cache iif tap1 \n");
   EXPECT_EQ(ok("ip route get 10.5.5.5 oif tap0"), ok("ip route get 10.5.5.5"));
+  // No route leads there by tap1 (Linux: it is taken to be on the link).
+  EXPECT_EQ(ok("ip route get 10.5.5.5 oif tap1"), "10.5.5.5 dev tap1 src 10.0.0.1 \n    cache \n");
   EXPECT_EQ(ok("ip -j route get 10.5.5.5"),
             R"([{"dst":"10.5.5.5","gateway":"10.0.0.254","dev":"tap0","prefsrc":"10.0.0.1",)"
             R"("flags":[],"cache":[]}])"

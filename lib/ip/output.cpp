@@ -42,22 +42,42 @@ Output::Output(const device::DeviceTable& devices, const route::Tables& tables,
       settings_(settings),
       key_(key) {}
 
-// Fills in hop, device and next hop from the tables. False: no way.
-bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
-  const bool to_group =
-      request.destination.is_multicast() || request.destination.is_limited_broadcast();
-  if (to_group && request.output_device != packet::kNoDevice) {
-    // A group on a given device needs no route (Linux: ip_route_output_key with oif).
-    if (devices_.at(request.output_device) == nullptr) return false;
-    out.device = request.output_device;
-    out.next_hop = request.destination;
+const route::Route* Output::look_up(const SendRequest& request) const {
+  return tables_.lookup(route::Key{.destination = request.destination,
+                                   .source = request.source,
+                                   .tos = request.tos,
+                                   .output_device = request.output_device,
+                                   .mark = request.mark});
+}
+
+// Linux ip_route_output_key_hash_rcu with flowi4_oif: routes through that device count and no
+// others. A group needs none; where there is none, the destination is taken to be on the link.
+bool Output::take_route_on(const device::Device* device, const SendRequest& request,
+                           OutputRoute& out) const {
+  if (device == nullptr || !device->admin_up()) return false;
+  out.device = device->index();
+  out.next_hop = request.destination;
+  if (request.destination.is_multicast() || request.destination.is_limited_broadcast()) return true;
+  const route::Route* const route = look_up(request);
+  if (route == nullptr) return true;
+  if (route->type == route::Type::Local) {
+    out.route = route;
+    out.device = kLoopbackDevice;
     return true;
   }
-  out.route = tables_.lookup(route::Key{.destination = request.destination,
-                                        .source = request.source,
-                                        .tos = request.tos,
-                                        .output_device = request.output_device,
-                                        .mark = request.mark});
+  out.hop = route->hop_on(out.device);
+  if (out.hop == nullptr) return true;
+  out.route = route;
+  if (!out.hop->gateway.is_any()) out.next_hop = out.hop->gateway;
+  if (route->type == route::Type::Broadcast) out.next_hop = kLinkBroadcast;
+  return true;
+}
+
+// Fills in hop, device and next hop from the tables. False: no way.
+bool Output::take_route(const SendRequest& request, OutputRoute& out) const {
+  if (request.output_device != packet::kNoDevice) [[unlikely]]
+    return take_route_on(devices_.at(request.output_device), request, out);
+  out.route = look_up(request);
   if (out.route == nullptr) return false;
   switch (out.route->type) {
     case route::Type::Local:
@@ -102,6 +122,8 @@ OutputRoute Output::route_for(const SendRequest& request) const {
     out.source = out.route->preferred_source;
   } else if (out.route != nullptr && out.route->type == route::Type::Local) {
     out.source = request.destination;
+  } else if (out.route == nullptr) {
+    out.source = addresses_.source_for(out.device, Ipv4Address(), route::Scope::Link);
   } else {
     out.source = addresses_.source_for(out.device, out.next_hop);
   }

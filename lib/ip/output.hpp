@@ -30,7 +30,9 @@ struct SendRequest {
   std::uint8_t ttl = 0;  // 0: ip_default_ttl
   bool dont_fragment = false;
   bool allow_no_source = false;  // 0.0.0.0 may stand as source (address configuration)
-  std::uint16_t output_device = packet::kNoDevice;  // any
+  // kNoDevice: any. Else no other device is used: without a route through it the destination is
+  // taken to be on its link, and what is ours on another device is not ours.
+  std::uint16_t output_device = packet::kNoDevice;
   std::uint32_t mark = 0;
   std::span<const std::byte> options{};  // padded to a multiple of 4, at most 40 bytes
 };
@@ -138,7 +140,10 @@ class Output {
   std::optional<SendResult> refuse(packet::Turn& turn, packet::Packet& packet,
                                    const SendRequest& request, const OutputRoute& way,
                                    std::uint32_t total, std::uint32_t longest);
+  const route::Route* look_up(const SendRequest& request) const;
   bool take_route(const SendRequest& request, OutputRoute& out) const;
+  bool take_route_on(const device::Device* device, const SendRequest& request,
+                     OutputRoute& out) const;
   std::uint16_t next_id(Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
                         std::uint32_t count, packet::Turn& turn);
 

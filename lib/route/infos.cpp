@@ -184,6 +184,14 @@ std::vector<Infos::Change> Infos::device_changed(std::uint16_t device) {
   return changes;
 }
 
+std::uint64_t Infos::devices_of(std::uint32_t id) const {
+  static_assert(device::kMaxDevices <= 64);
+  std::uint64_t devices = 0;
+  for (const InfoHop& hop : records_[id].info.hops)
+    devices |= std::uint64_t{1} << hop.device;
+  return devices;
+}
+
 std::size_t Infos::memory_bytes() const {
   std::size_t bytes = records_.capacity() * sizeof(Record) + records_.size() * sizeof(Slot);
   for (const Record& record : records_) {

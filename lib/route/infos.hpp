@@ -68,6 +68,8 @@ class Infos {
   };
   // Computes all that use the device anew; returns those whose use began or ended, or that died.
   std::vector<Change> device_changed(std::uint16_t device);
+  // The devices that the hops lead through, a bit each; 0 for types that go nowhere.
+  std::uint64_t devices_of(std::uint32_t id) const;
   // Numbers in use that `chosen` says.
   template <typename Chosen>
   std::vector<std::uint32_t> find_if(Chosen chosen) const {

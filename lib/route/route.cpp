@@ -18,4 +18,11 @@ const NextHop* Route::choose_weighted(std::uint32_t flow_hash) const {
   return hop;
 }
 
+const NextHop* Route::hop_on(std::uint16_t device) const {
+  for (unsigned i = 0; i < live_hops; ++i) {
+    if (hops[i].device == device) return &hops[i];
+  }
+  return nullptr;
+}
+
 }  // namespace linnet::route

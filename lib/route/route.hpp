@@ -64,13 +64,17 @@ struct alignas(64) Route {
       return hops;
     return choose_weighted(flow_hash);
   }
+  // The first live hop on a device; nullptr where there is none (Linux: fib_select_path takes the
+  // one that the look-up by device found, whatever the weights).
+  const NextHop* hop_on(std::uint16_t device) const;
 
  private:
   const NextHop* choose_weighted(std::uint32_t flow_hash) const;
 };
 static_assert(sizeof(Route) == 64);
 
-// What a look-up is asked. TOS, mark and devices count only when rules or routes name them.
+// What a look-up is asked. TOS, mark and input device count only when rules or routes name them; an
+// output device leaves only routes that lead through it.
 struct Key {
   Ipv4Address destination{};
   Ipv4Address source{};

@@ -55,7 +55,7 @@ TEST_F(RulesTest, EveryPartOfARuleMustMatch) {
   add_rule({.priority = 11, .tos = 0x10, .table = 100});
   add_rule({.priority = 12, .mark = 0x30, .mark_mask = 0xf0, .table = 100});
   add_rule({.priority = 13, .input_device = "eth1", .table = 100});
-  add_rule({.priority = 14, .output_device = "eth0", .table = 100});
+  add_rule({.priority = 14, .output_device = "eth1", .table = 100});
   Key key{.destination = ip("8.8.8.8")};
   EXPECT_EQ(by(key), kMain);
   EXPECT_EQ(by({.destination = ip("198.18.0.1")}), kOther);
@@ -73,6 +73,8 @@ TEST_F(RulesTest, EveryPartOfARuleMustMatch) {
   key.input_device = 1;
   EXPECT_EQ(by(key), kMain);
   key.output_device = 1;
+  EXPECT_EQ(by(key), kMain);
+  key.output_device = 2;
   EXPECT_EQ(by(key), kOther);
 }
 

@@ -27,9 +27,10 @@ Tables::State::~State() {
   delete view();
 }
 
-bool Tables::State::refresh(const Rib& rib, Ipv4Prefix prefix) {
+bool Tables::State::refresh(const Rib& rib, Ipv4Prefix prefix,
+                            std::initializer_list<std::uint32_t> changed) {
   for (auto at = matches.begin(); at != matches.end(); ++at) {
-    if (at->second->reads(rib) && !at->second->refresh(prefix)) return false;
+    if (at->second->reads(rib) && !at->second->refresh(prefix, changed)) return false;
   }
   return true;
 }
@@ -74,10 +75,10 @@ Result<> Tables::State::put(Table& table, const RouteSpec& spec, std::uint32_t i
   const std::uint32_t node = rib.insert(spec.prefix, spec.tos, info, after);
   count_tos(table, spec.tos, true);
   const bool structure = rib.size() == 1 || (spec.tos != 0 && table.of_tos[spec.tos] == 1);
-  if (refresh(rib, spec.prefix) && (!structure || republish())) return Ok{};
+  if (refresh(rib, spec.prefix, {info}) && (!structure || republish())) return Ok{};
   rib.erase(node);
   count_tos(table, spec.tos, false);
-  LINNET_CHECK(refresh(rib, spec.prefix));
+  LINNET_CHECK(refresh(rib, spec.prefix, {info}));
   return no_memory();
 }
 
@@ -86,9 +87,9 @@ Result<> Tables::State::swap(Table& table, std::uint32_t node, std::uint32_t inf
   const std::uint32_t old = rib.at(node).info;
   const Ipv4Prefix prefix = rib.at(node).prefix();
   rib.set_info(node, info);
-  if (!refresh(rib, prefix)) {
+  if (!refresh(rib, prefix, {old, info})) {
     rib.set_info(node, old);
-    LINNET_CHECK(refresh(rib, prefix));
+    LINNET_CHECK(refresh(rib, prefix, {old, info}));
     return no_memory();
   }
   infos.release(old);
@@ -124,7 +125,7 @@ void Tables::State::erase(std::uint32_t number, std::uint32_t node) {
   const Rib::Node gone = rib.at(node);
   rib.erase(node);
   count_tos(table, gone.tos, false);
-  LINNET_CHECK(refresh(rib, gone.prefix()));
+  LINNET_CHECK(refresh(rib, gone.prefix(), {gone.info}));
   infos.release(gone.info);
   const bool structure = rib.size() == 0 || (gone.tos != 0 && !table.of_tos.contains(gone.tos));
   // Going back to one trie for local and main needs memory; without it the tables stay apart.
@@ -141,7 +142,7 @@ void Tables::State::device_changed(std::uint16_t device) {
   for (const auto& [number, table] : tables) {
     for (std::uint32_t node = 0; node < table.rib->limit(); ++node) {
       const Rib::Node& route = table.rib->at(node);
-      if (route.used && what[route.info] == 1) refresh(*table.rib, route.prefix());
+      if (route.used && what[route.info] == 1) refresh(*table.rib, route.prefix(), {});
     }
   }
   // A device that is down: its routes go (Linux: fib_disable_ip, fib_flush).

@@ -95,7 +95,8 @@ class Tables {
   // A device lost its last address: routes that lead only through it go (Linux: fib_disable_ip).
   void device_disabled(std::uint16_t device);
 
-  // A look-up told to a person: what `ip route get` shows.
+  // A look-up told to a person: what `ip route get` shows. An output device that no route leads
+  // through has the destination on its link, as far as anybody knows.
   struct Answer {
     RouteSpec route;
     HopSpec hop;  // the chosen one
@@ -109,6 +110,8 @@ class Tables {
   // --- Lanes. Answers stay valid until the lane's next quiescent state. nullptr: no route.
   // `count` at most 64. With only the standard rules a look-up reads the destination alone.
   Looked lookup(const Ipv4Address* destinations, unsigned count, const Route** answers) const;
+  // With an output device: the longest route that leads through it (Route::hop_on), or one that
+  // leads nowhere.
   const Route* lookup(const Key& key) const;
   // Moves with every change of tables and rules: an answer to a look-up that began at an even
   // number holds, and stays valid, for as long as this is still the same. Odd: a change is on.

@@ -165,8 +165,19 @@ std::size_t Tables::memory_bytes() const {
   for (const auto& [number, table] : state_->tables)
     bytes += table.rib->memory_bytes();
   for (const auto& [name, match] : state_->matches)
-    bytes += match->fib().memory_bytes();
+    bytes += match->memory_bytes();
   return bytes;
+}
+
+// Linux ip_route_output_key_hash_rcu: "apparently, routing tables are wrong".
+Result<Tables::Answer> Tables::State::on_link(const Key& key) const {
+  const device::Device* const device = devices.at(key.output_device);
+  if (device == nullptr) return Error{"No such device"};
+  if (!device->admin_up()) return Error{"Network is unreachable", key.destination.text()};
+  Answer answer;
+  answer.route.prefix = Ipv4Prefix(key.destination, 32);
+  answer.hop.device = key.output_device;
+  return answer;
 }
 
 Result<Tables::Answer> Tables::get(const Key& key, std::uint32_t flow_hash) const {
@@ -174,7 +185,7 @@ Result<Tables::Answer> Tables::get(const Key& key, std::uint32_t flow_hash) cons
   const View& view = *state.view();
   LongestMatch::Found found;
   const auto search = [&](const LongestMatch& match) {
-    found = match.find(key.destination);
+    found = match.find(key.destination, key.output_device);
     if (found && state.infos.at(found.info()).type == Type::Throw) found = {};
     return static_cast<bool>(found);
   };
@@ -190,9 +201,11 @@ Result<Tables::Answer> Tables::get(const Key& key, std::uint32_t flow_hash) cons
     }
     if (rule.table && search(rule.table->for_tos(key.tos))) break;
   }
-  if (!found && verdict == Type::Unicast)
-    return Error{"Network is unreachable", key.destination.text()};
   if (found) verdict = state.infos.at(found.info()).type;
+  const bool refused =
+      verdict == Type::Blackhole || verdict == Type::Unreachable || verdict == Type::Prohibit;
+  if (key.output_device != packet::kNoDevice && (!found || refused)) return state.on_link(key);
+  if (!found && !refused) return Error{"Network is unreachable", key.destination.text()};
   // Linux: fib_props.
   if (verdict == Type::Blackhole) return Error{"Invalid argument", key.destination.text()};
   if (verdict == Type::Unreachable) return Error{"No route to host", key.destination.text()};
@@ -202,7 +215,10 @@ Result<Tables::Answer> Tables::get(const Key& key, std::uint32_t flow_hash) cons
     if (table.rib.get() == found.rib)
       answer.route = state.spec_of(number, found.rib->at(found.node));
   }
-  const NextHop* const hop = state.infos.route(found.info())->choose(flow_hash);
+  const Route* const route = state.infos.route(found.info());
+  const NextHop* const hop = key.output_device == packet::kNoDevice
+                                 ? route->choose(flow_hash)
+                                 : route->hop_on(key.output_device);
   LINNET_CHECK(hop != nullptr);
   answer.hop.device = hop->device;
   answer.hop.weight = hop->weight;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <utility>
@@ -60,8 +61,9 @@ struct Tables::State {
   // Publishes a new View where rules, tables or the set of TOS values changed. False where memory
   // does not suffice: nothing changed.
   bool republish();
-  // A prefix's routes in a table changed. False where memory does not suffice: nothing changed.
-  bool refresh(const Rib& rib, Ipv4Prefix prefix);
+  // A prefix's routes in a table changed: those of `changed` came or went. False where memory does
+  // not suffice: nothing changed.
+  bool refresh(const Rib& rib, Ipv4Prefix prefix, std::initializer_list<std::uint32_t> changed);
 
   Result<> place(Table& table, const RouteSpec& spec, std::uint32_t info, Mode mode);
   Result<> put(Table& table, const RouteSpec& spec, std::uint32_t info, std::uint32_t after);
@@ -72,6 +74,8 @@ struct Tables::State {
   RouteSpec spec_of(std::uint32_t table, const Rib::Node& node) const;
   std::optional<GatewayAnswer> find_gateway(const GatewayQuery& query) const;
   bool is_local(Ipv4Address address) const;
+  // The answer to a question about a device that no route leads through.
+  Result<Answer> on_link(const Key& key) const;
 
   bool keyed() const;
   std::shared_ptr<LongestMatch> match(const MatchName& name,

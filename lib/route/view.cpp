@@ -24,11 +24,21 @@ Looked View::lookup(const Infos& infos, const Ipv4Address* destinations, unsigne
   return Looked::Mixed;
 }
 
+namespace {
+
+const Route* find(const Infos& infos, const LongestMatch& match, const Key& key) {
+  if (key.output_device == packet::kNoDevice) [[likely]]
+    return infos.route(match.fib().lookup(key.destination));
+  return infos.route(match.lookup_on(key.output_device, key.destination));
+}
+
+}  // namespace
+
 // Linux: fib_rules_lookup. A table without an answer, or with Throw, leaves it to the next rule.
 const Route* View::lookup(const Infos& infos, const Key& key) const {
   if (!needs_key) {
-    const Route* route = infos.route(merged->fib().lookup(key.destination));
-    if (route == nullptr && fallback) route = infos.route(fallback->fib().lookup(key.destination));
+    const Route* route = find(infos, *merged, key);
+    if (route == nullptr && fallback) route = find(infos, *fallback, key);
     return route;
   }
   for (const RuleView& rule : rules) {
@@ -36,7 +46,7 @@ const Route* View::lookup(const Infos& infos, const Key& key) const {
     if (rule.verdict != nullptr) return rule.verdict;
     if (!rule.table) continue;
     const LongestMatch& match = rule.table->for_tos(key.tos);
-    if (const Route* route = infos.route(match.fib().lookup(key.destination))) return route;
+    if (const Route* route = find(infos, match, key)) return route;
   }
   return nullptr;
 }

@@ -84,6 +84,7 @@ int Datagram::open(Lock& lock) {
 int Datagram::set_peer(Lock& lock) {
   Message request = message(RequestKind::SetPeer);
   request.peer = connected_ ? for_lane(peer_) : Endpoint{};
+  request.local.device = device_for(peer_.address);
   ask_every_lane(lock, request);
   lock.lock();
   return 0;
@@ -118,7 +119,7 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
   Endpoint peer;
   if (const int bad = parse_name(address, length, peer); bad != 0) return bad;
   if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
-  const auto source = program().host().source_for(peer.address);
+  const auto source = program().host().source_for(peer.address, device_for(peer.address));
   if (!source) return -ENETUNREACH;
   if (peer.address.is_limited_broadcast() && options_.get(SOL_SOCKET, SO_BROADCAST) == 0)
     return -EACCES;

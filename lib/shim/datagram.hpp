@@ -59,6 +59,8 @@ class Datagram final : public Socket {
   std::uint32_t mask() const;
   // Makes the lanes' sockets, bound to an ephemeral port if to none. 0 or -errno.
   int open(Lock& lock);
+  // By which device datagrams to the address leave; 0xffff: any.
+  std::uint16_t device_for(Ipv4Address peer) const;
   int address_of(const SendCall& call, Endpoint& peer, Endpoint& from) const;
   int read_control(std::span<const std::byte> control, Endpoint& from,
                    socket::ControlData& data) const;

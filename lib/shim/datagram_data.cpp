@@ -55,10 +55,16 @@ int Datagram::judge_bytes(const SendCall& call) const {
   return head[0] == std::byte{8} && head[1] == std::byte{0} ? 0 : -EINVAL;
 }
 
+// Linux udp_sendmsg, raw_sendmsg, ping_v4_sendmsg: IP_UNICAST_IF where nothing else is said.
+std::uint16_t Datagram::device_for(Ipv4Address peer) const {
+  if (local_.device != packet::kNoDevice || peer.is_multicast()) return local_.device;
+  return options_->unicast_device;
+}
+
 int Datagram::address_of(const SendCall& call, Endpoint& peer, Endpoint& from) const {
-  from = {.device = local_.device};
   if (call.name == nullptr) {
     if (!connected_) return -EDESTADDRREQ;
+    from = {.device = device_for(peer_.address)};
     peer = socket_kind_ == socket::Kind::Ping ? peer_ : Endpoint{};
     return 0;
   }
@@ -72,6 +78,7 @@ int Datagram::address_of(const SendCall& call, Endpoint& peer, Endpoint& from) c
   if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
   if (peer.address.is_limited_broadcast() && options_.get(SOL_SOCKET, SO_BROADCAST) == 0)
     return -EACCES;
+  from = {.device = device_for(peer.address)};
   return 0;
 }
 
@@ -224,7 +231,7 @@ int Datagram::send_lent(std::span<const ln_buffer> buffers, int flags) {
   if (const int bad = open(lock); bad != 0) return bad;
   Message like = message(RequestKind::SendTo);
   like.peer = {};
-  like.local = {.device = local_.device};
+  like.local = {.device = device_for(peer_.address)};
   int taken = 0;
   for (const ln_buffer& buffer : buffers) {
     like.buffer = buffer_of(buffer);

@@ -44,8 +44,9 @@ class Host {
   // --- What control knows; any thread.
   // Whether bind may take the address: one of ours, any, a broadcast or a group.
   virtual bool may_bind(Ipv4Address address) = 0;
-  // The address that packets to `destination` leave from; empty: no route leads there.
-  virtual std::optional<Ipv4Address> source_for(Ipv4Address destination) = 0;
+  // The address that packets to `destination` leave from, by this device (0xffff: any); empty: no
+  // route leads there.
+  virtual std::optional<Ipv4Address> source_for(Ipv4Address destination, std::uint16_t device) = 0;
   // The device's index, -1: there is none; and its name, empty: there is none.
   virtual int device_index(const char* name) = 0;
   virtual bool device_name(unsigned index, char (&name)[16]) = 0;

@@ -2,6 +2,7 @@
 // Reading: Linux sock_setsockopt, do_ip_setsockopt, do_tcp_setsockopt.
 #include "shim/options.hpp"
 
+#include <arpa/inet.h>
 #include <linux/udp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -50,6 +51,7 @@ constexpr Row kRows[] = {
     flag(IPPROTO_IP, IP_FREEBIND, Row::kBoth, false),
     flag(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, Row::kBoth, false),
     number(IPPROTO_IP, IP_MULTICAST_TTL, Row::kBoth, 1, -1, 255),
+    number(IPPROTO_IP, IP_UNICAST_IF, Row::kBoth, 0, kLeast, kMost, false),
 
     flag(IPPROTO_TCP, TCP_NODELAY, Row::kStream, true),
     flag(IPPROTO_TCP, TCP_CORK, Row::kStream, true),
@@ -97,6 +99,11 @@ void OptionValues::set(const OptionRow& row, int value) {
   if (row.level == SOL_SOCKET && row.name == SO_RCVLOWAT) low_water_ = std::max(1, value);
   if (row.level == IPPROTO_TCP && row.name == TCP_INQ) tells_waiting_ = value != 0;
   if (row.level == SOL_SOCKET && row.name == SO_OOBINLINE) urgent_in_line_ = value != 0;
+  if (row.level == IPPROTO_IP && row.name == IP_UNICAST_IF) {
+    // Network order, and counted from one.
+    const std::uint32_t number = ntohl(static_cast<std::uint32_t>(value));
+    values_.change().unicast_device = static_cast<std::uint16_t>(number - 1);
+  }
   auto& all = values_.change().set;
   for (auto& [set, old] : all) {
     if (set != &row) continue;

@@ -44,6 +44,7 @@ class OptionValues {
     int send_buffer = 0;                         // as asked for; 0: not set
     int receive_buffer = 0;                      // likewise
     int device = -1;                             // SO_BINDTODEVICE: index
+    std::uint16_t unicast_device = 0xffff;       // IP_UNICAST_IF: index
     int congestion = 0;                          // socket::Congestion; 0: the default
     std::uint64_t max_pacing_rate = UINT64_MAX;  // bytes a second; this one: not set
     // TCP_FASTOPEN_KEY; empty: not set

@@ -2,6 +2,7 @@
 // Many connections, most of them idle: those rest, and nobody can tell.
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 

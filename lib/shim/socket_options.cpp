@@ -175,6 +175,12 @@ int Socket::adjust(const OptionRow& row, int& number) const {
     // ECN's bits are TCP's own.
     if (stream) number = (number & ~3) | (options_.get(row) & 3);
   }
+  if (is(IPPROTO_IP, IP_UNICAST_IF) && number != 0) {
+    char device[16];
+    if (!program().host().device_name(ntohl(static_cast<std::uint32_t>(number)) - 1, device))
+      return -EADDRNOTAVAIL;
+    if (options_->device >= 0) return -EINVAL;
+  }
   if (number < row.least || number > row.most) return -EINVAL;
   if (is(IPPROTO_IP, IP_TTL) && number == 0) return -EINVAL;
   if ((is(IPPROTO_IP, IP_TTL) || is(IPPROTO_IP, IP_MULTICAST_TTL)) && number == -1)
@@ -215,6 +221,7 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
   if (own_level && length < sizeof(int)) return -EINVAL;
   const bool needs_a_byte = name == IP_FREEBIND || name == IP_MULTICAST_TTL;
   if (level == IPPROTO_IP && needs_a_byte && length < 1) return -EINVAL;
+  if (level == IPPROTO_IP && name == IP_UNICAST_IF && length != sizeof(int)) return -EINVAL;
   if (level == SOL_SOCKET) {
     const int structure = set_structure(options_, name, value, length);
     if (structure != -ENOPROTOOPT) return structure;

@@ -29,9 +29,9 @@ bool StackHost::may_bind(Ipv4Address address) {
          (answer->route.type == route::Type::Local || answer->route.type == route::Type::Broadcast);
 }
 
-std::optional<Ipv4Address> StackHost::source_for(Ipv4Address destination) {
+std::optional<Ipv4Address> StackHost::source_for(Ipv4Address destination, std::uint16_t device) {
   const std::lock_guard lock(control_);
-  const auto answer = stack_.routes().get({.destination = destination});
+  const auto answer = stack_.routes().get({.destination = destination, .output_device = device});
   if (!answer) return std::nullopt;
   switch (answer->route.type) {
     case route::Type::Unicast:

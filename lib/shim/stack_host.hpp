@@ -19,7 +19,7 @@ class StackHost : public Host {
 
   void kick(unsigned lane) override { stack_.sockets().sessions.wake_lane(lane); }
   bool may_bind(Ipv4Address address) override;
-  std::optional<Ipv4Address> source_for(Ipv4Address destination) override;
+  std::optional<Ipv4Address> source_for(Ipv4Address destination, std::uint16_t device) override;
   int device_index(const char* name) override;
   bool device_name(unsigned index, char (&name)[16]) override;
 

@@ -74,7 +74,7 @@ int Stream::aim(const sockaddr* address, socklen_t length) {
   // Linux: ip_route_connect takes the any address for the host itself.
   if (peer.address.is_any()) peer.address = Ipv4Address(127, 0, 0, 1);
   if (peer.address.is_multicast() || peer.address.is_limited_broadcast()) return -ENETUNREACH;
-  if (!program().host().source_for(peer.address)) return -ENETUNREACH;
+  if (!program().host().source_for(peer.address, local_.device)) return -ENETUNREACH;
   forget_local();
   // A port given to bind went with a listener that was shut down.
   if (local_.port != 0) {

@@ -161,7 +161,7 @@ class TestHost final : public Host {
   bool may_bind(Ipv4Address address) override {
     return address.is_any() || address == Ipv4Address(10, 0, 0, 1);
   }
-  std::optional<Ipv4Address> source_for(Ipv4Address to) override {
+  std::optional<Ipv4Address> source_for(Ipv4Address to, std::uint16_t) override {
     if (to == Ipv4Address(203, 0, 113, 1)) return std::nullopt;
     return Ipv4Address(10, 0, 0, 1);
   }

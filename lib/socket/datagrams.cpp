@@ -133,7 +133,9 @@ void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) 
   socket.local.address = request.local.address;
   int error = held || request.peer.port == 0 ? 0 : EINVAL;
   if (socket.connected()) {
-    const ip::SendRequest send = request_for(socket, Message{});
+    Message by_device;
+    by_device.local.device = request.local.device;
+    const ip::SendRequest send = request_for(socket, by_device);
     const ip::OutputRoute way = context_.output.route_for(send);
     error = judge(socket, send, way);
     if (error == 0) socket.local.address = way.source;
@@ -299,7 +301,9 @@ ip::SendRequest Datagrams::request_for(const DatagramSocket& socket, const Messa
   const bool group = out.destination.is_multicast();
   out.ttl = control.has_ttl ? control.ttl : group ? options.multicast_ttl : options.ttl;
   out.mark = options.mark;
-  out.output_device = options.device != packet::kNoDevice ? options.device : request.local.device;
+  // IP_PKTINFO goes before SO_BINDTODEVICE (Linux: ip_cmsg_send).
+  out.output_device =
+      request.local.device != packet::kNoDevice ? request.local.device : options.device;
   out.dont_fragment = options.mtu_discover >= MtuDiscover::Do;
   return out;
 }

@@ -159,10 +159,10 @@ void TcpSockets::hear(Turn& turn, TcpSocket& socket, Arrived& arrived) {
 }
 
 // RFC 9293 3.10.7.1.
-void TcpSockets::reset(Turn& turn, Arrived& arrived) {
+void TcpSockets::reset(Turn& turn, Arrived& arrived, std::uint16_t device) {
   if (const auto answer = tcp::reset_for(arrived.segment)) {
     counters_.add(tcp::Count::OutRsts);
-    send_bare(turn, arrived.flow, OptionSet{}, *answer);
+    send_bare(turn, arrived.flow, OptionSet{.device = device}, *answer);
   }
   end(turn, arrived, Drop::TcpNoSocket);
 }

@@ -111,7 +111,7 @@ void TcpSockets::take_listener(Turn& turn, Listener& listener, Arrived& arrived,
       }
       counters_.add(Count::SyncookiesFailed);
     }
-    return reset(turn, arrived);
+    return reset(turn, arrived, listener.options.device);
   }
   if (!segment.has(tcp::flag::kSyn) || segment.has(tcp::flag::kFin))
     return end(turn, arrived, Drop::TcpNoSocket);
@@ -229,7 +229,7 @@ void TcpSockets::take_half_open(Turn& turn, HalfOpenEntry& entry, Arrived& arriv
   if (accept(turn, *listener, arrived, handshake, &entry)) return;
   if (context_.system.tcp_settings.tcp_abort_on_overflow != 0) {
     remove(entry);
-    return reset(turn, arrived);
+    return reset(turn, arrived, listener->options.device);
   }
   end(turn, arrived, Drop::TcpAcceptFull);
 }

@@ -189,11 +189,12 @@ class TcpSockets final : public tcp::Host {
 
  private:
   struct TimeWaitSlot {
-    TimeWaitSlot(const Flow& flow_in, std::uint32_t hash_in, const tcp::TimeWait& left)
-        : state(left), flow(flow_in), hash(hash_in) {}
+    TimeWaitSlot(const TcpSocket& socket, const tcp::TimeWait& left)
+        : state(left), flow(socket.flow), hash(socket.hash), device(socket.options->device) {}
     tcp::TimeWaitEntry state;
     Flow flow;
     std::uint32_t hash;
+    std::uint16_t device;                          // SO_BINDTODEVICE (Linux: tw_bound_dev_if)
     std::uint32_t previous = kNone, next = kNone;  // in the order of their ends
   };
   static constexpr std::uint32_t kNone = 0xffffffff;
@@ -271,7 +272,8 @@ class TcpSockets final : public tcp::Host {
   void take(packet::Turn& turn, Arrived& arrived);
   void hear(packet::Turn& turn, TcpSocket& socket, Arrived& arrived);
   std::uint32_t find(const Flow& flow, std::uint32_t hash);
-  void reset(packet::Turn& turn, Arrived& arrived);
+  // `device`: of the listener that it came to (Linux: tcp_v4_send_reset, bound_dev_if).
+  void reset(packet::Turn& turn, Arrived& arrived, std::uint16_t device = packet::kNoDevice);
   void end(packet::Turn& turn, Arrived& arrived, Drop why);
 
   // tcp_listen.cpp

@@ -18,8 +18,7 @@ void TcpSockets::enter_time_wait(Turn& turn, TcpSocket& socket) {
     counters_.add(Count::TCPTimeWaitOverflow);
     return release(turn, socket);
   }
-  const std::uint32_t number =
-      time_wait_.make(socket.flow, socket.hash, socket.connection->time_wait(turn.now));
+  const std::uint32_t number = time_wait_.make(socket, socket.connection->time_wait(turn.now));
   if (number == kNone) {
     counters_.add(Count::TCPTimeWaitOverflow);
     return release(turn, socket);
@@ -75,7 +74,7 @@ void TcpSockets::take_time_wait(Turn& turn, std::uint32_t number, Arrived& arriv
     case tcp::TimeWaitVerdict::Ignore:
       break;
     case tcp::TimeWaitVerdict::Answer:
-      send_bare(turn, slot.flow, OptionSet{}, answer);
+      send_bare(turn, slot.flow, OptionSet{.device = slot.device}, answer);
       break;
     case tcp::TimeWaitVerdict::Remove:
       remove_time_wait(number);

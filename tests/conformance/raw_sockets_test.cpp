@@ -79,6 +79,16 @@ SCENARIO("What raw sockets send", "[S13.3]") {
       CHECK(seen.payload == pattern(100));
     }
   }
+  WHEN("it is bound to the device that the shorter prefix leads through") {
+    lab.router.add_route("0.0.0.0/0", "192.0.2.2");
+    program.set_option(socket, socket::name::kBindToDevice, lab.router.index("left"));
+    lab.start();
+    program.send_to(socket, endpoint("203.0.113.9", 0), pattern(100));
+    lab.run_for(ms(5));
+    REQUIRE(lab.alice.seen.size() == 1);
+    CHECK(lab.alice.seen[0].ip->destination == ip("203.0.113.9"));
+    CHECK(lab.bob.seen.empty());
+  }
   WHEN("the program's header is none") {
     program.set_option(socket, socket::name::kHeaderIncluded, 1);
     for (const Bytes& bad :

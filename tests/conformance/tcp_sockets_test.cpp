@@ -2,10 +2,10 @@
 // TCP connections of programs on two stacks, and what a listener or a closed port says to segments
 // made by hand (RFC 9293; what a connection itself does is tested in lib/tcp).
 #include "conformance/lab.hpp"
-#include "conformance/tcp_frames.hpp"
 #include "socket/options.hpp"
 #include "stack/lane_state.hpp"
 #include "support/program.hpp"
+#include "support/tcp_frames.hpp"
 
 namespace linnet::tests {
 namespace {

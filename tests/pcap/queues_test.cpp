@@ -12,7 +12,6 @@
 #include <iterator>
 #include <map>
 
-#include "conformance/tcp_frames.hpp"
 #include "device/port.hpp"
 #include "shim/current.hpp"
 #include "shim/program.hpp"
@@ -21,6 +20,7 @@
 #include "stack/lane_state.hpp"
 #include "stack/stack.hpp"
 #include "support/frames.hpp"
+#include "support/tcp_frames.hpp"
 
 namespace linnet::tests {
 namespace {
