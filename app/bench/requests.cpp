@@ -31,19 +31,17 @@ class LaneHost final : public shim::StackHost {
   LaneHost(stack::Stack& stack, unsigned lane) : StackHost(stack), lane_(lane) {}
 
   time::Instant now() override { return clock_.now(); }
-  bool drive() override {
-    calls_ = 0;
-    turn();
-    return true;
-  }
-  bool drive_at_once() override { return ++calls_ >= kCallsInARow && drive(); }
+  bool drive() override { return turn(socket::Answers::None); }
+  bool look() override { return turn(socket::Answers::Given); }
+  bool peek() override { return turn(socket::Answers::Coming); }
+  bool drive_at_once() override { return ++calls_ >= kCallsInARow && peek(); }
   // Data goes to this lane alone.
   bool lanes_are_ours() override { return true; }
   unsigned lane_for(std::uint32_t /*number*/, unsigned /*lanes*/) override { return lane_; }
   bool may_sleep() override { return true; }
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t*) override {
     do {
-      turn();
+      turn(socket::Answers::None);
       const Slept slept = shim::kernel_sleep(descriptors, time::Duration(), nullptr);
       if (slept != Slept::TimedOut) return slept;
     } while (now() < deadline);
@@ -56,14 +54,16 @@ class LaneHost final : public shim::StackHost {
  private:
   static constexpr unsigned kCallsInARow = 32;  // as PollingHost
 
-  void turn() {
+  bool turn(socket::Answers answers) {
+    calls_ = 0;
     const time::Instant now = clock_.now();
-    if (stack_.lane(lane_).turn(now)) stack_.lane(lane_).after_turn();
+    if (stack_.lane(lane_).turn(now, answers)) stack_.lane(lane_).after_turn();
     stack_.rcu().quiescent(lane_);
-    if (lane_ != 0 || now < next_control_) return;
+    if (lane_ != 0 || now < next_control_) return true;
     next_control_ = now + time::Duration::milliseconds(50);
     const std::lock_guard lock(control());
     stack_.control_turn(now);
+    return true;
   }
 
   const unsigned lane_;

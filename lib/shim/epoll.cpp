@@ -216,7 +216,7 @@ int Epoll::wait(std::span<epoll_event> events, time::Instant deadline, bool may_
     std::uint64_t count;
     [[maybe_unused]] const ssize_t got = read(outside_event_, &count, sizeof count);
   }
-  program().host().drive();
+  program().host().look();
   program().pump();
   std::size_t count = look();
   if (count == 0 && !may_block && outside_ >= 0) {

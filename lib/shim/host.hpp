@@ -26,6 +26,10 @@ class Host {
   // Lets the lanes do what is to be done now, where their turns are the calling thread's to give.
   // False: they are not, nothing was done.
   virtual bool drive() = 0;
+  // As `drive`, for a program that looks for events, acts upon them and looks again.
+  virtual bool look() { return drive(); }
+  // As `drive`, in a call that asks for something and does not wait for it.
+  virtual bool peek() { return drive(); }
   // After requests were written: `drive` where a call is to show at once what follows from it.
   virtual bool drive_at_once() { return drive(); }
   // Whether lanes take turns in calls of one thread alone: between two of its calls none runs.

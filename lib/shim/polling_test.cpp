@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A program and its lane in turns on one thread: blocking calls take the turns that they wait for.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "shim/current.hpp"
 #include "shim/stack_host.hpp"
+#include "stack/lane_state.hpp"
 
 namespace {
 
@@ -173,6 +175,105 @@ TEST_F(Polling, ACallThatSendsTakesNoTurn) {
   ASSERT_EQ(client.send(bytes), 64);
   ASSERT_EQ(client.send(bytes), 64);
   EXPECT_EQ(stack_->lane(0).statistics().turns.value(), before);
+}
+
+// A program of one step at a time, as a benchmark's.
+class Looking : public Polling {
+ protected:
+  // Whether `fd`, watched by its number, has something within so many looks.
+  bool has(int fd, unsigned looks = 4) {
+    for (; looks != 0; --looks) {
+      std::array<epoll_event, 8> events;
+      const int count = set_->wait(events, 0);
+      for (int i = 0; i < count; ++i) {
+        if (events[static_cast<std::size_t>(i)].data.u64 == static_cast<std::uint64_t>(fd))
+          return true;
+      }
+    }
+    return false;
+  }
+  void watch(int fd, std::uint32_t events) {
+    ASSERT_EQ(set_->add(fd, events, static_cast<std::uint64_t>(fd)), 0);
+  }
+  std::uint64_t sent() {
+    const tcp::Counters& counters = stack_->lane(0).state().sockets.tcp_counters();
+    return counters.value(tcp::Count::OutSegs);
+  }
+  void SetUp() override {
+    Polling::SetUp();
+    set_ = std::make_unique<Epoll>();
+    listener_ = Socket::stream(SOCK_NONBLOCK);
+    ASSERT_EQ(listener_.bind(here_), 0);
+    ASSERT_EQ(listener_.listen(8), 0);
+    watch(listener_.get(), EPOLLIN);
+    client_ = Socket::stream(SOCK_NONBLOCK);
+    ASSERT_EQ(client_.connect(here_), -1);
+    watch(client_.get(), EPOLLOUT);
+    ASSERT_TRUE(has(client_.get()));
+    ASSERT_EQ(set_->change(client_.get(), EPOLLIN, static_cast<std::uint64_t>(client_.get())), 0);
+  }
+  void TearDown() override {
+    client_ = {};
+    server_ = {};
+    listener_ = {};
+    set_.reset();
+    Polling::TearDown();
+  }
+  void accept() {
+    ASSERT_TRUE(has(listener_.get()));
+    server_ = listener_.accept(nullptr, SOCK_NONBLOCK);
+    ASSERT_TRUE(server_);
+    EXPECT_FALSE(listener_.accept());
+    watch(server_.get(), EPOLLIN);
+  }
+
+  const SocketName here_{INADDR_LOOPBACK, 7000};
+  std::unique_ptr<Epoll> set_;
+  Socket listener_, client_, server_;
+  std::array<std::byte, 64> bytes_{};
+};
+
+// SYN, SYN-ACK, ACK with the request, answer with FIN, FIN, ACK.
+TEST_F(Looking, AConnectionOfOneRequestTakesSixSegments) {
+  ASSERT_EQ(client_.send(bytes_), 64);
+  accept();
+  ASSERT_TRUE(has(server_.get()));
+  ASSERT_EQ(server_.receive(bytes_), 64);
+  ASSERT_EQ(server_.send(bytes_), 64);
+  server_ = {};
+  ASSERT_TRUE(has(client_.get()));
+  EXPECT_EQ(client_.receive(bytes_), 64);
+  ASSERT_TRUE(has(client_.get()));
+  EXPECT_EQ(client_.receive(bytes_), 0);
+  client_ = {};
+  EXPECT_FALSE(has(listener_.get()));
+  EXPECT_EQ(sent(), 6u);
+}
+
+TEST_F(Looking, AnAckWaitsForAnAnswerAndNotForThreeLooks) {
+  accept();
+  const std::uint64_t before = sent();
+  ASSERT_EQ(client_.send(bytes_), 64);
+  ASSERT_TRUE(has(server_.get(), 2));
+  EXPECT_EQ(sent(), before + 1);
+  ASSERT_EQ(server_.receive(bytes_), 64);
+  ASSERT_EQ(server_.send(bytes_), 64);
+  ASSERT_TRUE(has(client_.get(), 2));
+  EXPECT_EQ(sent(), before + 2);
+  // One of the first, which no delay holds back.
+  EXPECT_EQ(client_.receive(bytes_), 64);
+  EXPECT_FALSE(has(client_.get(), 2));
+  EXPECT_EQ(sent(), before + 3);
+}
+
+// A call that waits promises no answer: what came is acknowledged as it comes.
+TEST_F(Looking, NoAckWaitsForAProgramThatWaitsInACall) {
+  accept();
+  ASSERT_EQ(client_.send(bytes_), 64);
+  const std::uint64_t before = sent();
+  ASSERT_EQ(ln_fcntl(server_.get(), F_SETFL, 0), 0);
+  ASSERT_EQ(server_.receive(bytes_), 64);
+  EXPECT_EQ(sent(), before + 2);
 }
 
 TEST_F(Polling, WaitsEndAtTheirTimeAndByTheKernelsDescriptors) {

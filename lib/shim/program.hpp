@@ -272,7 +272,7 @@ Waited Program::wait(File& file, std::unique_lock<Mutex>& lock, time::Instant de
                      bool may_block, Done&& done) {
   if (done()) return Waited::Done;
   lock.unlock();
-  host().drive();
+  may_block ? host().drive() : host().peek();
   pump();
   lock.lock();
   if (done()) return Waited::Done;

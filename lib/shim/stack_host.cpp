@@ -79,12 +79,12 @@ Host::Slept ThreadsHost::sleep(std::span<pollfd> descriptors, time::Instant dead
 }
 
 // The lanes stay offline for RCU: nothing is reclaimed within a turn, for all is one thread's.
-bool PollingHost::turn() {
+bool PollingHost::turn(socket::Answers answers) {
   constexpr time::Duration kControl = time::Duration::milliseconds(50);
   const time::Instant now = clock_.now();
   bool busy = false;
   for (unsigned i = 0; i < stack_.lanes(); ++i) {
-    if (!stack_.lane(i).turn(now)) continue;
+    if (!stack_.lane(i).turn(now, answers)) continue;
     busy = true;
     stack_.lane(i).after_turn();
   }
@@ -97,13 +97,26 @@ bool PollingHost::turn() {
 }
 
 bool PollingHost::drive_at_once() {
-  if (++calls_ < kCallsInARow) return false;
-  return drive();
+  return ++calls_ >= kCallsInARow && peek();
+}
+
+bool PollingHost::peek() {
+  calls_ = 0;
+  turn(looks_ ? socket::Answers::Coming : socket::Answers::None);
+  return true;
 }
 
 bool PollingHost::drive() {
   calls_ = 0;
-  turn();
+  looks_ = false;
+  turn(socket::Answers::None);
+  return true;
+}
+
+bool PollingHost::look() {
+  calls_ = 0;
+  looks_ = true;
+  turn(socket::Answers::Given);
   return true;
 }
 
@@ -111,7 +124,7 @@ Host::Slept PollingHost::sleep(std::span<pollfd> descriptors, time::Instant dead
                                const sigset_t* mask) {
   constexpr unsigned kIdleTurns = 64;  // between looks at the kernel's descriptors
   do {
-    for (unsigned i = 0; i < kIdleTurns && !turn(); ++i) {
+    for (unsigned i = 0; i < kIdleTurns && !turn(socket::Answers::None); ++i) {
     }
     const Slept slept = kernel_sleep(descriptors, time::Duration(), mask);
     if (slept != Slept::TimedOut) return slept;

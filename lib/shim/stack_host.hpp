@@ -53,6 +53,8 @@ class PollingHost final : public StackHost {
   using StackHost::StackHost;
   time::Instant now() override { return clock_.now(); }
   bool drive() override;
+  bool look() override;
+  bool peek() override;
   bool drive_at_once() override;
   bool lanes_are_ours() override { return true; }
   bool may_sleep() override { return true; }
@@ -60,13 +62,14 @@ class PollingHost final : public StackHost {
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t* mask) override;
 
  private:
-  bool turn();  // whether a lane found something to do
+  bool turn(socket::Answers answers);  // whether a lane found something to do
 
   static constexpr unsigned kCallsInARow = 32;  // without a turn
 
   time::TscClock clock_;
   time::Instant next_control_;
   unsigned calls_ = 0;
+  bool looks_ = false;  // the program has last looked for events
 };
 
 // Sleeps in the kernel for at most `limit`; negative: without end.

@@ -63,7 +63,7 @@ LaneSockets::LaneSockets(System& system, unsigned lane, const device::DeviceTabl
       &datagrams_);
 }
 
-bool LaneSockets::begin(Turn& turn) {
+bool LaneSockets::begin(Turn& turn, Answers answers) {
   context_.programs.look();
   unsigned done = take_handed_over(turn);
   context_.programs.for_each([&](LaneSession& session) {
@@ -74,6 +74,7 @@ bool LaneSockets::begin(Turn& turn) {
     if (!session.waiting.empty()) go_on(turn, session);
     done += take_requests(turn, session);
   });
+  done += tcp_.end_waiting(turn, answers) ? 1 : 0;
   if (Survey* const question = question_.load(std::memory_order_acquire)) [[unlikely]] {
     if (!survey_some(turn.now, *question)) {
       question_.store(nullptr, std::memory_order_relaxed);
@@ -85,9 +86,9 @@ bool LaneSockets::begin(Turn& turn) {
   return done != 0 || context_.programs.has_spoken();
 }
 
-bool LaneSockets::end(Turn& turn) {
+bool LaneSockets::end(Turn& turn, Answers answers) {
   context_.giver.go(turn);
-  return tcp_.service(turn);
+  return tcp_.service(turn, answers);
 }
 
 void LaneSockets::after_turn() {
@@ -213,7 +214,7 @@ void LaneSockets::carry_out(Turn& turn, LaneSession& session, const Message& req
   if (socket == nullptr) return without_socket(turn, session, request);
   if (request.program != 0) socket->program = request.program;
   if (kind != RequestKind::Send && kind != RequestKind::Consumed && kind != RequestKind::Exchange)
-    tcp_.settle(turn);
+    tcp_.settle(turn, kind == RequestKind::Close ? socket : nullptr);
   if (kind == RequestKind::Query) return answer_query(turn, *socket, request);
   switch (socket->role) {
     case Role::Connection:

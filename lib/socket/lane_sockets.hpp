@@ -31,8 +31,8 @@ class LaneSockets {
   }
 
   // True: there was something to do.
-  bool begin(packet::Turn& turn);
-  bool end(packet::Turn& turn);
+  bool begin(packet::Turn& turn, Answers answers);
+  bool end(packet::Turn& turn, Answers answers);
   void after_turn();
   // Ends all sockets without a word, for shutdown of the stack.
   void clear(packet::Turn& turn);

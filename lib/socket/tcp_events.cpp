@@ -89,12 +89,23 @@ void TcpSockets::begin_row(Turn& turn, TcpSocket& socket) {
   row_.socket = &socket;
 }
 
-void TcpSockets::settle(Turn& turn) {
+void TcpSockets::settle(Turn& turn, const Socket* closing) {
   const Row row = std::exchange(row_, Row{});
   // It rests again where there was nothing to do for it.
   if (row.socket == nullptr || row.socket->connection == nullptr) return;
-  row.socket->connection->consumed(turn, row.consumed);
-  if (row.sends) row.socket->connection->output(turn);
+  row.socket->connection->consumed(turn, row.consumed, row.sends);
+  if (row.sends && row.socket != closing) output(turn, *row.socket);
+}
+
+void TcpSockets::output(Turn& turn, TcpSocket& socket) {
+  has_answered(socket);
+  socket.connection->output(turn);
+}
+
+// All that what came asked for has left.
+void TcpSockets::has_answered(TcpSocket& socket) {
+  socket.heard = false;
+  awake_[socket.place].waits.unlink();
 }
 
 void TcpSockets::accepted(TcpSocket& socket) {
@@ -122,6 +133,7 @@ void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
   socket.lingering = request.value != 0 && !abort;
   if (socket.lingering) {
     awake(turn, socket).close(turn);
+    has_answered(socket);
     return notify(turn, *socket.connection);
   }
   context_.programs.tell(*socket.session, Context::event(EventKind::Closed, socket));
@@ -131,6 +143,7 @@ void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
 void TcpSockets::close_orphan(Turn& turn, TcpSocket& socket, bool abort) {
   make_orphan(turn, socket);
   awake(turn, socket).close(turn, abort);
+  has_answered(socket);
   notify(turn, *socket.connection);
 }
 
@@ -160,9 +173,38 @@ void TcpSockets::clear(Turn& turn) {
 
 // --- Events.
 
-bool TcpSockets::service(Turn& turn) {
+// After segments came.
+void TcpSockets::answer(Turn& turn, TcpSocket& socket, Answers answers) {
+  if (answers == Answers::None || !socket.connection->answer_may_acknowledge())
+    return output(turn, socket);
+  Awake& awake = awake_[socket.place];
+  if (awake.waits.linked()) return;
+  if (waiting_.empty() && passed_over_.empty()) waiting_since_ = turn.now;
+  waiting_.push_back(awake);
+}
+
+bool TcpSockets::output_all(Turn& turn, Waiting& waiting) {
+  const bool any = !waiting.empty();
+  while (const Awake* const awake = waiting.front())
+    output(turn, *static_cast<TcpSocket*>(awake->connection.user));
+  return any;
+}
+
+bool TcpSockets::end_waiting(Turn& turn, Answers answers) {
+  const bool long_enough = turn.now >= waiting_since_ + kLongestWait;
+  if (answers == Answers::Coming && !long_enough) return false;
+  bool any = output_all(turn, passed_over_);
+  if (answers == Answers::Given && !long_enough)
+    passed_over_.splice_back(waiting_);
+  else
+    any |= output_all(turn, waiting_);
+  return any;
+}
+
+bool TcpSockets::service(Turn& turn, Answers answers) {
   bool any = false;
   while (TcpSocket* const socket = ready_.pop_front()) {
+    if (socket->heard) answer(turn, *socket, answers);
     service(turn, *socket);
     any = true;
   }
@@ -172,7 +214,6 @@ bool TcpSockets::service(Turn& turn) {
 
 // Tells the program all that fits into its event ring; what does not waits for room.
 void TcpSockets::service(Turn& turn, TcpSocket& socket) {
-  if (std::exchange(socket.heard, false)) socket.connection->output(turn);
   if (socket.lowered_mtu != 0) {
     const std::uint32_t mtu = std::exchange(socket.lowered_mtu, 0);
     socket.connection->path_mtu(turn, socket.lowered_at, mtu);

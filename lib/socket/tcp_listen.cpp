@@ -247,7 +247,7 @@ bool TcpSockets::accept(Turn& turn, Listener& listener, Arrived& arrived,
   const ip::OutputRoute way =
       context_.output.route_for(request_for(socket->flow, *socket->options, tcp::Ecn::NotCapable));
   socket->connection->accept(turn, handshake, way.reachable ? way.mtu : 576);
-  socket->connection->input(turn, std::move(arrived.segment));
+  hear(turn, *socket, arrived);
   return true;
 }
 

@@ -69,6 +69,7 @@ tcp::Connection* TcpSockets::wake_rested(time::Instant now, TcpSocket& socket) {
 
 void TcpSockets::end_awake(TcpSocket& socket) {
   awake_[socket.place].hook.unlink();
+  awake_[socket.place].waits.unlink();
   awake_.destroy(socket.place);
   socket.connection = nullptr;
   socket.place = kNone;

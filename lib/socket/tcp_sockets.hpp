@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "packet/chain.hpp"
+#include "socket/answers.hpp"
 #include "socket/bound_table.hpp"
 #include "socket/context.hpp"
 #include "socket/drops.hpp"
@@ -56,7 +57,7 @@ struct TcpSocket : Socket {
   bool passive = false;                      // its program learns of it by Accepted
   bool told = false;                         // Connected or Accepted was told
   bool in_backlog = false;                   // stands in the accept queue of `ticket`
-  bool heard = false;                        // segments came in this turn
+  bool heard = false;                        // segments came, `output` is to follow
   bool lingering = false;                    // Closed is told when all was acknowledged
   bool confirms = false;                     // an ACK moved on: the neighbour answers
   bool early = false;                        // counts in its listener's Fast Open queue
@@ -90,8 +91,9 @@ class TcpSockets final : public tcp::Host {
   // What a program writes and reads in a row counts once, at its end: `settle`.
   void send(packet::Turn& turn, TcpSocket& socket, const Message& request);
   void consumed(packet::Turn& turn, TcpSocket& socket, std::uint64_t bytes);
-  // After the last of a row, and before any other request of such a socket.
-  void settle(packet::Turn& turn);
+  // After the last of a row, and before any other request of such a socket. `closing`: of this one
+  // FIN is queued next, and goes with what the row has written.
+  void settle(packet::Turn& turn, const Socket* closing = nullptr);
   void accepted(TcpSocket& socket);
   void set_option(packet::Turn& turn, TcpSocket& socket, std::uint32_t option, std::uint64_t value);
   // `request`: flags and value as in Close. Closed is told by `service`.
@@ -118,8 +120,11 @@ class TcpSockets final : public tcp::Host {
   // After the turn, outside of the data path: room for connections that may wake in the next.
   void make_room();
 
+  // What waited for an answer of its program goes, if the program has given it or takes long.
+  // True: there was something.
+  bool end_waiting(packet::Turn& turn, Answers answers);
   // Tells programs what happened, and releases what has ended. True: there was something.
-  bool service(packet::Turn& turn);
+  bool service(packet::Turn& turn, Answers answers);
   void service(packet::Turn& turn, TcpSocket& socket);
   // Frees all; connections are reset.
   void clear(packet::Turn& turn);
@@ -205,8 +210,10 @@ class TcpSockets final : public tcp::Host {
     Awake(tcp::Engine& engine, const tcp::SocketOptions& options, const tcp::Rested& rested)
         : connection(engine, options, rested) {}
     ListHook hook;
+    ListHook waits;  // for an answer of its program
     tcp::Connection connection;
   };
+  using Waiting = IntrusiveList<Awake, &Awake::waits>;
   // Wakes a connection that rests, for its keep-alive.
   struct Alarm : time::Timer {
     Alarm(TcpSockets& sockets, TcpSocket& socket_in)
@@ -330,6 +337,10 @@ class TcpSockets final : public tcp::Host {
 
   // tcp_events.cpp
   void begin_row(packet::Turn& turn, TcpSocket& socket);
+  void answer(packet::Turn& turn, TcpSocket& socket, Answers answers);
+  void output(packet::Turn& turn, TcpSocket& socket);
+  bool output_all(packet::Turn& turn, Waiting& waiting);
+  void has_answered(TcpSocket& socket);
   bool tell_opening(packet::Turn& turn, TcpSocket& socket);
   bool tell_data(packet::Turn& turn, TcpSocket& socket);
   void tell_urgent(TcpSocket& socket);
@@ -358,6 +369,12 @@ class TcpSockets final : public tcp::Host {
   Slab<Listener> listeners_;
   BoundTable<Listener> bound_;
   IntrusiveList<TcpSocket, &TcpSocket::ready> ready_;
+  // Those that wait for an answer, and those whose program has looked for more without one. It may
+  // have another look to take: for what came with a connection that it accepts first.
+  Waiting waiting_, passed_over_;
+  time::Instant waiting_since_;
+  // As long as an ACK may be delayed at least (Linux: TCP_DELACK_MIN).
+  static constexpr time::Duration kLongestWait = tcp::AckPolicy::kMin;
   // As many connections may have a row at a time; each has its place by its address and ports.
   static constexpr unsigned kInputRows = 8;
   InputRow input_rows_[kInputRows];

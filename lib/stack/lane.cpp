@@ -53,12 +53,12 @@ LaneState& Lane::state() {
   return *state_;
 }
 
-bool Lane::turn(time::Instant now) {
+bool Lane::turn(time::Instant now, socket::Answers answers) {
   LaneState& s = *state_;
   Turn turn{now, s.ledger, s.pool, s.random, s.index};
   bool busy = s.index == 0 && s.neighbours.work_for_owner();
   if (busy) s.resolver.turn(turn);
-  busy |= s.sockets.begin(turn);
+  busy |= s.sockets.begin(turn, answers);
   const unsigned fired = s.wheel.advance(now, kTimerBudget, &turn);
   s.statistics.timers.add(fired);
   Burst burst(s.burst_size);
@@ -67,7 +67,7 @@ bool Lane::turn(time::Instant now) {
     if (!device->admin_up()) continue;
     packets += s.poll(turn, *device, burst);
   }
-  busy |= s.sockets.end(turn);
+  busy |= s.sockets.end(turn, answers);
   s.transmitter.flush(turn);
   busy |= fired > 0 || packets > 0;
   s.statistics.turns.add();

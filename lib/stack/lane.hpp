@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "packet/ledger.hpp"
+#include "socket/answers.hpp"
 #include "time/instant.hpp"
 
 namespace linnet::socket {
@@ -46,7 +47,8 @@ class Lane {
   unsigned index() const;
   // One turn: drain mailboxes, fire due timers (a budget), receive a burst from each device and run
   // it to completion, flush what is to be sent. Reads no clock. True if it found anything to do.
-  bool turn(time::Instant now);
+  // `answers`: of programs that run on this thread between the turns.
+  bool turn(time::Instant now, socket::Answers answers = socket::Answers::None);
   // The next instant at which a timer is due; `never()` without one.
   time::Instant next_deadline() const;
   // After the turn, outside of the data path: wakes programs that sleep and lanes that were handed

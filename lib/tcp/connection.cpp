@@ -194,7 +194,7 @@ packet::Packet Connection::take_received(packet::Turn& turn) {
   return data;
 }
 
-void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
+void Connection::consumed(packet::Turn& turn, std::uint32_t bytes, bool later) {
   if (bytes == 0) return;
   receive_buffer_.on_consumed(
       engine_.memory, engine_.settings,
@@ -213,7 +213,7 @@ void Connection::consumed(packet::Turn& turn, std::uint32_t bytes) {
         next, receive_queue_.truesize(), ack_.peer_mss(), engine_.memory, engine_.settings);
     if (offered != 0 && offered >= 2 * std::uint64_t{standing}) ack_.owe_now();
   }
-  if (!ack_.now()) return;
+  if (!ack_.now() || later) return;
   send_owed_ack(turn);
   rearm();
 }
@@ -249,6 +249,10 @@ void Connection::close(packet::Turn& turn, bool linger_zero) {
     return;
   }
   const bool unread = !receive_queue_.empty() || receive_buffer_.taken() != 0;
+  const bool too_many = engine_.memory.orphans >= engine_.settings.tcp_max_orphans;
+  const bool resets = unread || linger_zero || too_many;
+  // What was appended `later` leaves before a reset, with FIN else.
+  if (resets && can_send_data() && unsent_bytes() != 0) output(turn);
   become_orphan();
   if (state_ == State::TimeWait) {
     receive_queue_.clear(turn, engine_.memory, Drop::Unread);
@@ -259,7 +263,7 @@ void Connection::close(packet::Turn& turn, bool linger_zero) {
     give_up(turn, 0, Count::TCPAbortOnClose);
   } else if (linger_zero) {
     give_up(turn, 0, Count::TCPAbortOnData);
-  } else if (engine_.memory.orphans > engine_.settings.tcp_max_orphans) {
+  } else if (too_many) {
     give_up(turn, 0, Count::TCPAbortOnMemory);
   } else {
     if (state_ == State::FinWait2) enter_fin_wait2(turn);
@@ -305,12 +309,15 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
   }
   if (options.delayed_ack && !before.delayed_ack) ack_.set_interactive(true);
   arm_keep_alive(turn.now);
-  output(turn);
+  if (unsent_bytes() != 0 || ack_.now())
+    output(turn);
+  else
+    rearm();
 }
 
 void Connection::push(packet::Turn& turn) {
   push_ = true;
-  output(turn);
+  if (unsent_bytes() != 0) output(turn);
 }
 
 // --- Ending.

@@ -94,6 +94,13 @@ class Connection : private time::Timer {
   }
   // Sends what may be sent now: after calls, and when `emit` had said false.
   void output(packet::Turn& turn);
+  // Whether all that `output` has to do after `input` is to acknowledge, in a way that what the
+  // program is about to answer may do as well: no more than a segment came, in order.
+  bool answer_may_acknowledge() const {
+    return (state_ == State::Established || state_ == State::CloseWait) && !fin_queued_ &&
+           snd_nxt_ == send_queue_.end() && recovery_.lost_bytes() == 0 &&
+           !receive_queue_.has_hole() && receive_next() - receive_buffer_.told() <= ack_.peer_mss();
+  }
   // ICMP about a segment of ours whose quoted sequence number is `seq` (RFC 5927, 1191, 5461).
   // `mtu` as the message has it, 0 where it names none. True: the path's MTU is lower now.
   bool path_mtu(packet::Turn& turn, Seq seq, std::uint32_t mtu);
@@ -115,8 +122,9 @@ class Connection : private time::Timer {
   // In-order data, in the order of the stream; empty handle if there is none. The caller owns it
   // (no longer `held`), its Meta is zeros.
   packet::Packet take_received(packet::Turn& turn);
-  // The program has used up `bytes` of what was taken: the window opens (RFC 9293 3.8.6.2.2).
-  void consumed(packet::Turn& turn, std::uint32_t bytes);
+  // The program has used up `bytes` of what was taken: the window opens (RFC 9293 3.8.6.2.2), and
+  // the peer is told of it, unless `output` follows (`later`).
+  void consumed(packet::Turn& turn, std::uint32_t bytes, bool later = false);
   void shutdown_send(packet::Turn& turn);
   // close(2): FIN after what is queued, RST if received data was not read (RFC 2525 2.17); the
   // connection is an orphan now. `linger_zero`: RST at once (RFC 9293 3.9.1 ABORT).
@@ -228,7 +236,7 @@ class Connection : private time::Timer {
   bool is_expected(const Segment& segment) const;
   void input_expected(packet::Turn& turn, Segment& segment);
   // --- input_syn_sent.cpp: 3.10.7.3.
-  void input_syn_sent(packet::Turn& turn, Segment& segment);
+  void input_syn_sent(packet::Turn& turn, Segment& segment, bool more);
   void input_syn(packet::Turn& turn, Segment& segment);
   void agree_options(const Segment& segment, time::Instant now);
   void input_crossed_syn(packet::Turn& turn, Segment& segment);

@@ -38,7 +38,7 @@ void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
   } else if (segment.has(kSynFin) || segment.has(kSynRst)) {
     drop_payload(turn, segment, Drop::BadFlags);
   } else if (state_ == State::SynSent) {
-    input_syn_sent(turn, segment);
+    input_syn_sent(turn, segment, more);
   } else if (state_ == State::TimeWait) {
     input_time_wait(turn, segment);
   } else if (early_ && is_syn_again(segment)) [[unlikely]] {

@@ -9,7 +9,7 @@
 
 namespace linnet::tcp {
 
-void Connection::input_syn_sent(packet::Turn& turn, Segment& segment) {
+void Connection::input_syn_sent(packet::Turn& turn, Segment& segment, bool more) {
   const bool acks = segment.has(flag::kAck);
   // First: only our SYN can be acknowledged.
   if (acks && (segment.ack.at_or_before(iss_) || segment.ack.after(snd_nxt_ + syn_data_))) {
@@ -33,7 +33,7 @@ void Connection::input_syn_sent(packet::Turn& turn, Segment& segment) {
     return;
   }
   input_syn(turn, segment);
-  if (state_ != State::Closed) output(turn);
+  if (state_ != State::Closed && !more) output(turn);
 }
 
 void Connection::input_syn(packet::Turn& turn, Segment& segment) {

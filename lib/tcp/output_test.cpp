@@ -324,6 +324,26 @@ TEST_F(Output, WhatIsAppendedTogetherLeavesTogether) {
   expect_nothing();
 }
 
+TEST_F(Output, FinGoesWithWhatWasAppendedBeforeIt) {
+  established();
+  packet::Turn now = turn();
+  tcp().append(now, program_data(now, 0, 100), false, false, true);
+  tcp().close(now);
+  EXPECT_EQ(out(), (Out{kFPA, 0, 0, 100}));
+  expect_nothing();
+}
+
+TEST_F(Output, AResetComesBehindWhatWasAppendedBeforeIt) {
+  established();
+  in({.bytes = 10});  // which nobody reads
+  side_.sent.clear();
+  packet::Turn now = turn();
+  tcp().append(now, program_data(now, 0, 100), false, false, true);
+  tcp().close(now);
+  EXPECT_EQ(out(), (Out{kPA, 0, 10, 100}));
+  EXPECT_EQ(out(), (Out{kRA, 100, 10, 0}));
+}
+
 // More than the sequence space, so that every number comes again, the initial one too.
 TEST_F(Output, AStreamOfMoreThanFourGibibytesGoesOn) {
   side_.options.send_buffer = 1u << 20;

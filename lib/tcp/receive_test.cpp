@@ -164,6 +164,33 @@ TEST_F(Receive, AnAnswerCarriesTheAck) {
     EXPECT_NE(out().bytes, 0u);
 }
 
+TEST_F(Receive, OnlyAnAckOfLittleInOrderMayWaitForAnAnswer) {
+  established();
+  in({.bytes = 100}, true);
+  EXPECT_TRUE(tcp().answer_may_acknowledge());
+  in({.seq = 100, .bytes = 1460}, true);
+  EXPECT_FALSE(tcp().answer_may_acknowledge()) << "more than a segment";
+  packet::Turn now = turn();
+  tcp().output(now);
+  EXPECT_EQ(out(), (Out{kA, 0, 1560, 0}));
+  write(20'000);  // more than the first window takes
+  side_.sent.clear();
+  EXPECT_FALSE(tcp().answer_may_acknowledge()) << "there is something to send";
+}
+
+TEST_F(Receive, WhatIsReadBeforeAnAnswerIsToldByTheAnswer) {
+  established();
+  in({.bytes = 100}, true);  // one of the first, which are acknowledged at once
+  packet::Turn now = turn();
+  packet::Packet data = tcp().take_received(now);
+  now.deliver(std::move(data));
+  tcp().consumed(now, 100, true);
+  expect_nothing();
+  write(10);
+  EXPECT_EQ(out(), (Out{kPA, 0, 100, 10}));
+  expect_nothing();
+}
+
 TEST_F(Receive, SackReportsTheNewestBlockFirstAndDuplicatesBeforeIt) {
   established(with_sack());
   in({.seq = 1000, .bytes = 100});
