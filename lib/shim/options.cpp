@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     flag(IPPROTO_IP, IP_RECVTOS, Row::kBoth, false),
     flag(IPPROTO_IP, IP_FREEBIND, Row::kBoth, false),
     flag(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, Row::kBoth, false),
+    number(IPPROTO_IP, kLocalPortRange, Row::kBoth, 0, kLeast, kMost),
     number(IPPROTO_IP, IP_MULTICAST_TTL, Row::kBoth, 1, -1, 255),
     number(IPPROTO_IP, IP_UNICAST_IF, Row::kBoth, 0, kLeast, kMost, false),
 

@@ -13,6 +13,9 @@
 
 namespace linnet::shim {
 
+// IP_LOCAL_PORT_RANGE, which the system's headers may not name yet.
+inline constexpr int kLocalPortRange = 51;
+
 struct OptionRow {
   enum For : std::uint8_t { kStream = 1, kDatagram = 2, kBoth = 3 };
   enum Kind : std::uint8_t {

@@ -85,13 +85,16 @@ int Socket::bind(const sockaddr* address, socklen_t length) {
   if (ticket_ != 0 || connected() || listening()) return -EINVAL;
   local_.address = wanted.address;
   local_.port = wanted.port;
+  address_given_ = !wanted.address.is_any();
+  // The port is chosen when the peer is known, so that others may use it towards other peers.
+  if (wanted.port == 0 && options_.get(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) != 0) return 0;
   const int bound = bind_any_port();
   if (bound != 0) {
     local_ = Endpoint{.device = local_.device};
+    address_given_ = false;
     return bound;
   }
   port_given_ = wanted.port != 0;
-  address_given_ = !wanted.address.is_any();
   return on_bound(lock);
 }
 
@@ -105,6 +108,7 @@ int Socket::bind_any_port() {
   request.reuse_address = options_.get(SOL_SOCKET, SO_REUSEADDR) != 0;
   request.reuse_port = options_.get(SOL_SOCKET, SO_REUSEPORT) != 0;
   request.session = program().session();
+  request.range = static_cast<std::uint32_t>(options_.get(IPPROTO_IP, kLocalPortRange));
   const auto bound = program().ports().bind(request);
   if (bound.error != 0) return -bound.error;
   ticket_ = bound.ticket;

@@ -170,6 +170,11 @@ int Socket::adjust(const OptionRow& row, int& number) const {
   if (is(IPPROTO_TCP, TCP_WINDOW_CLAMP) && number != 0)
     number = std::max(number, kLeastReceiveBuffer / 2);
   if (is(SOL_SOCKET, SO_RCVLOWAT)) number = number == 0 ? 1 : number < 0 ? 0x7fffffff : number;
+  if (is(IPPROTO_IP, kLocalPortRange)) {
+    const auto range = static_cast<std::uint32_t>(number);
+    const std::uint32_t low = range & 0xffff, high = range >> 16;
+    if (low != 0 && high != 0 && low > high) return -EINVAL;
+  }
   if (is(IPPROTO_IP, IP_TOS)) {
     number &= 0xff;
     // ECN's bits are TCP's own.
@@ -221,7 +226,8 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
   if (own_level && length < sizeof(int)) return -EINVAL;
   const bool needs_a_byte = name == IP_FREEBIND || name == IP_MULTICAST_TTL;
   if (level == IPPROTO_IP && needs_a_byte && length < 1) return -EINVAL;
-  if (level == IPPROTO_IP && name == IP_UNICAST_IF && length != sizeof(int)) return -EINVAL;
+  const bool needs_an_int = name == IP_UNICAST_IF || name == kLocalPortRange;
+  if (level == IPPROTO_IP && needs_an_int && length != sizeof(int)) return -EINVAL;
   if (level == SOL_SOCKET) {
     const int structure = set_structure(options_, name, value, length);
     if (structure != -ENOPROTOOPT) return structure;

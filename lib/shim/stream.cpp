@@ -63,8 +63,9 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
     program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
     if (deferred_) return 0;
   }
-  // Linux does not wait for what the loopback device does within the call either.
-  return may_block ? finish_connect(lock, -EINPROGRESS, true) : -EINPROGRESS;
+  // No port, no memory: known before anything was sent. Linux does not wait for what the loopback
+  // device does within the call either.
+  return may_block || refused_ ? finish_connect(lock, -EINPROGRESS, true) : -EINPROGRESS;
 }
 
 // Where a connection is to lead. 0 or -errno.
@@ -88,7 +89,7 @@ int Stream::aim(const sockaddr* address, socklen_t length) {
 void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferRef& buffer) {
   state_ = State::SynSent;
   attempt_ = Attempt::Connecting;
-  end_ = deferred_ = false;
+  end_ = deferred_ = refused_ = false;
   shutdown_ = 0;
   opening_ = 1;
   in_syn_ = 0;
@@ -402,7 +403,10 @@ void Stream::refused(int error) {
     deferred_ = true;
     return happened(kOut);
   }
-  if (state_ != State::Listen) return failed(error);
+  if (state_ != State::Listen) {
+    refused_ = true;
+    return failed(error);
+  }
   error_ = error;
   publish(mask(), POLLERR);
 }

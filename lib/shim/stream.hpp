@@ -139,6 +139,7 @@ class Stream final : public Socket {
   unsigned opening_ = 0;      // Opened that are to come
   unsigned cancelled_ = 0;    // such as nobody wants any more
   bool deferred_ = false;     // connect waits for data to send (TCP_FASTOPEN_CONNECT)
+  bool refused_ = false;      // by its lane, before there was a connection
   bool left_ = false;         // the number is given away
   std::uint16_t in_syn_ = 0;  // bytes that the SYN took
   Fifo<Segment> received_;

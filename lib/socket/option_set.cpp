@@ -65,6 +65,9 @@ int set_ip(OptionSet& set, std::uint32_t option, std::int64_t value) {
     case name::kHeaderIncluded:
       set.header_included = value != 0;
       return 0;
+    case name::kLocalPortRange:
+      set.local_ports = static_cast<std::uint32_t>(value);
+      return 0;
     default:
       return ENOPROTOOPT;
   }

@@ -41,7 +41,9 @@ inline constexpr std::uint32_t kTos = option(level::kIp, 1), kTtl = option(level
                                kReceiveError = option(level::kIp, 11),
                                kMulticastInterface = option(level::kIp, 32),
                                kMulticastTtl = option(level::kIp, 33),
-                               kMulticastLoop = option(level::kIp, 34);
+                               kMulticastLoop = option(level::kIp, 34),
+                               kLocalPortRange =
+                                   option(level::kIp, 51);  // low bound | high bound << 16
 // IPPROTO_TCP. Times as Linux has them: keep-alive in seconds, user timeout in milliseconds.
 inline constexpr std::uint32_t kNoDelay = option(level::kTcp, 1),
                                kMaxSegment = option(level::kTcp, 2), kCork = option(level::kTcp, 3),

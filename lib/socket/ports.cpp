@@ -95,10 +95,8 @@ bool Ports::conflicts(const BindRequest& request, std::uint16_t port, Ticket sel
 }
 
 std::uint16_t Ports::choose(const BindRequest& request) {
-  const std::uint32_t low = settings_.ip_local_port_min.load(std::memory_order_relaxed);
-  const std::uint32_t high = settings_.ip_local_port_max.load(std::memory_order_relaxed);
-  if (low == 0 || high > 65535 || low > high) return 0;
-  const std::uint32_t count = high - low + 1;
+  const auto [low, count] = ephemeral_ports(settings_, request.range);
+  if (count == 0) return 0;
   const auto start = static_cast<std::uint32_t>(random_.below(count));
   // The first round takes ports that nobody uses, the second shares where the rules let it.
   for (const bool sharing : {false, true}) {

@@ -31,6 +31,7 @@ struct BindRequest {
   bool reuse_port = false;
   std::uint32_t user = 0;  // SO_REUSEPORT shares among one user's sockets only
   std::uint16_t session = 0;
+  std::uint32_t range = 0;  // of ephemeral ports: IP_LOCAL_PORT_RANGE
 };
 
 class Ports {

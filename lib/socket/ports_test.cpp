@@ -99,6 +99,24 @@ TEST_F(PortsTest, EphemeralPortsAreFreeInRangeAndScattered) {
   EXPECT_EQ(error(request(Space::Tcp, kAny, 0)), 0) << "each protocol has ports of its own";
 }
 
+// Linux: inet_sk_get_local_port_range.
+TEST_F(PortsTest, ASocketsOwnBoundsCountWhereTheyLieInTheCommonRange) {
+  const auto range = [&](std::uint32_t low, std::uint32_t high) {
+    const PortRange out = ephemeral_ports(settings_, low | high << 16);
+    return std::pair(out.low, out.low + out.count - 1);
+  };
+  EXPECT_EQ(range(0, 0), std::pair(32768u, 60999u));
+  EXPECT_EQ(range(40000, 40099), std::pair(40000u, 40099u));
+  EXPECT_EQ(range(40000, 0), std::pair(40000u, 60999u));
+  EXPECT_EQ(range(0, 40000), std::pair(32768u, 40000u));
+  EXPECT_EQ(range(1000, 40000), std::pair(32768u, 40000u));
+  EXPECT_EQ(range(40000, 65535), std::pair(40000u, 60999u));
+  EXPECT_EQ(range(1000, 2000), std::pair(32768u, 60999u));
+  settings_.ip_local_port_min = 50000;
+  settings_.ip_local_port_max = 40000;
+  EXPECT_EQ(ephemeral_ports(settings_, 0).count, 0u);
+}
+
 TEST_F(PortsTest, ConnectionsHoldTheirPort) {
   ports_.connection_began(1, 8080);
   EXPECT_EQ(error(request(Space::Tcp, kAny, 8080)), EADDRINUSE);

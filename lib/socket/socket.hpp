@@ -20,6 +20,7 @@ struct OptionSet {
   std::uint32_t mark = 0;
   std::uint32_t receive_buffer = 0;  // bytes of truesize; 0: rmem_default
   std::uint32_t icmp_filter = 0;     // a bit for each ICMP type that is not wanted
+  std::uint32_t local_ports = 0;     // IP_LOCAL_PORT_RANGE; see ephemeral_ports
   std::uint16_t device = packet::kNoDevice;
   std::uint8_t tos = 0;
   std::uint8_t ttl = 0;  // 0: ip_default_ttl

@@ -11,26 +11,25 @@ namespace linnet::socket {
 
 using packet::Turn;
 
-// Whether a connection may take the flow: nobody has it, or a TIME-WAIT that gives it up.
-bool TcpSockets::flow_is_free(Turn& turn, const Flow& flow, std::uint32_t hash) {
+// Whether a connection may take the flow: nobody has it, or a TIME-WAIT that gives it up. Who has
+// `bound` the port, knowing that it was used, need not wait (Linux: tcp_twsk_unique).
+bool TcpSockets::flow_is_free(Turn& turn, const Flow& flow, std::uint32_t hash, bool bound) {
   const std::uint32_t value = find(flow, hash);
   if (value == table::FlowTable::kNone) return true;
   if (Entry{value >> kEntryShift} != Entry::TimeWait) return false;
+  const tcp::TimeWaitEntry& old = time_wait_[number_of(value)].state;
+  if (bound) return old.has_timestamps();
   const tcp::Settings& settings = context_.system.tcp_settings;
   const std::uint32_t reuse = settings.tcp_tw_reuse;
   if (reuse == 0 || (reuse == 2 && !flow.peer.is_loopback())) return false;
-  return time_wait_[number_of(value)].state.may_reuse(settings, turn.now);
+  return old.may_reuse(settings, turn.now);
 }
 
 // RFC 6056 algorithm 3 with a start that is random besides: the offset of a destination tells
 // nothing of another's. 0, or EADDRNOTAVAIL.
-int TcpSockets::choose_port(Turn& turn, Flow& flow, std::uint32_t& hash) {
-  const Settings& settings = context_.system.settings;
+int TcpSockets::choose_port(Turn& turn, std::uint32_t range, Flow& flow, std::uint32_t& hash) {
   const FlowHash& hashes = context_.system.flow_hash;
-  const std::uint32_t low = settings.ip_local_port_min.load(std::memory_order_relaxed);
-  const std::uint32_t high = settings.ip_local_port_max.load(std::memory_order_relaxed);
-  if (low == 0 || low > high || high > 65535) return EADDRNOTAVAIL;
-  const std::uint32_t count = high - low + 1;
+  const auto [low, count] = ephemeral_ports(context_.system.settings, range);
   const std::uint64_t offset =
       siphash13(context_.system.port_key, std::uint64_t{flow.peer.host()} << 16 | flow.peer_port,
                 flow.local.host()) +
@@ -39,7 +38,7 @@ int TcpSockets::choose_port(Turn& turn, Flow& flow, std::uint32_t& hash) {
     flow.local_port = static_cast<std::uint16_t>(low + (offset + i) % count);
     if (context_.system.ports.is_bound(Space::Tcp, flow.local_port)) continue;
     hash = hashes.of(flow, wire::protocol::kTcp);
-    if (hashes.owner(hash) == context_.lane && flow_is_free(turn, flow, hash)) return 0;
+    if (hashes.owner(hash) == context_.lane && flow_is_free(turn, flow, hash, false)) return 0;
   }
   return EADDRNOTAVAIL;
 }
@@ -98,9 +97,10 @@ void TcpSockets::refuse_connect(LaneSession& session, const Message& request, in
 int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
                       const OptionSet& options, Flow flow, const ip::OutputRoute& way) {
   std::uint32_t hash = context_.system.flow_hash.of(flow, wire::protocol::kTcp);
-  if (flow.local_port == 0) {
-    if (const int error = choose_port(turn, flow, hash)) return error;
-  } else if (!flow_is_free(turn, flow, hash)) {
+  const bool bound = flow.local_port != 0;
+  if (!bound) {
+    if (const int error = choose_port(turn, options.local_ports, flow, hash)) return error;
+  } else if (!flow_is_free(turn, flow, hash, true)) {
     return EADDRNOTAVAIL;
   }
   const std::uint8_t kDeferring = message_flag::kFastOpen | message_flag::kDefer;
@@ -110,8 +110,10 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
   }
   // Beyond what an earlier connection of the flow sent (RFC 6191), else keyed.
   tcp::Seq initial = tcp::initial_sequence(context_.system.initial_key, bytes_of(flow), turn.now);
+  std::uint32_t inherited = 0;
   if (const std::uint32_t old = find(flow, hash); old != table::FlowTable::kNone) {
     initial = time_wait_[number_of(old)].state.next_initial();
+    if (!bound) inherited = time_wait_[number_of(old)].state.last_timestamp();
     remove_time_wait(number_of(old));
   }
   const std::uint32_t number = connections_.make();
@@ -126,6 +128,7 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
   socket.flow = flow;
   socket.hash = hash;
   socket.device = way.device;
+  socket.connection->inherit(inherited);
   context_.enlist(socket, session, request.program);
   context_.system.ports.connection_began(context_.lane, flow.local_port);
   const std::uint32_t stamp = tcp::timestamp_offset(context_.system.timestamp_key, bytes_of(flow));

@@ -317,8 +317,8 @@ class TcpSockets final : public tcp::Host {
   static void time_wait_due(time::Timer& timer, time::Instant now, void* context);
 
   // tcp_connect.cpp
-  int choose_port(packet::Turn& turn, Flow& flow, std::uint32_t& hash);
-  bool flow_is_free(packet::Turn& turn, const Flow& flow, std::uint32_t hash);
+  int choose_port(packet::Turn& turn, std::uint32_t range, Flow& flow, std::uint32_t& hash);
+  bool flow_is_free(packet::Turn& turn, const Flow& flow, std::uint32_t hash, bool bound);
   int start(packet::Turn& turn, LaneSession& session, const Message& request,
             const OptionSet& options, Flow flow, const ip::OutputRoute& way);
   void refuse_connect(LaneSession& session, const Message& request, int error);

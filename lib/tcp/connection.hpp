@@ -73,6 +73,9 @@ class Connection : private time::Timer {
   // where the SYN may not carry data (Drop::NotOffered). Returns how many bytes were taken.
   std::uint32_t connect(packet::Turn& turn, Seq initial, std::uint32_t ts_offset, std::uint32_t mtu,
                         const FastOpenAttempt& attempt, packet::Packet&& data);
+  // Before connect, of a flow taken over from TIME-WAIT: what its peer's timestamp was last. The
+  // SYN echoes it, as Linux's does (RFC 7323 section 3.2: SHOULD be zero).
+  void inherit(std::uint32_t ts_recent) { ts_recent_ = ts_recent; }
   // Passive, by Fast Open (RFC 7413 section 4.2.2): `syn` has a valid cookie. SYN-RECEIVED, the
   // program hears of it (kConnected), its data is received and ours may go. `answer`: a new cookie
   // for the SYN-ACK.

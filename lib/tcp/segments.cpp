@@ -16,7 +16,7 @@ SegmentOut Connection::blank(packet::Turn& turn, std::uint8_t flags) const {
   if (timestamps_) {
     segment.options.has_timestamps = true;
     segment.options.ts_value = timestamp_at(turn.now, ts_offset_);
-    segment.options.ts_echo = (flags & flag::kAck) != 0 ? ts_recent_ : 0;
+    segment.options.ts_echo = (flags & (flag::kAck | flag::kSyn)) != 0 ? ts_recent_ : 0;
   }
   if ((flags & flag::kAck) != 0) {
     segment.ack = receive_next();

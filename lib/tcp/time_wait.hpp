@@ -35,6 +35,9 @@ class TimeWaitEntry {
   // Whether connect() may take this flow over, where net.ipv4.tcp_tw_reuse allows it at all: only
   // with timestamps, which tell old segments apart, and once tcp_tw_reuse_delay has passed.
   bool may_reuse(const Settings& settings, time::Instant now) const;
+  bool has_timestamps() const { return left_.timestamps; }
+  // What a connection that takes the flow over echoes in its SYN; 0: nothing.
+  std::uint32_t last_timestamp() const { return left_.timestamps ? left_.ts_recent : 0; }
   // Where the next connection of this flow starts to number, beyond all that this one has sent.
   Seq next_initial() const { return left_.send_next + (65535 + 2); }
 

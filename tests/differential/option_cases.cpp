@@ -18,6 +18,8 @@ struct Option {
 };
 
 #define OPTION(level, name) {#name, level, name}
+constexpr int kLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE of newer headers
+
 constexpr Option kOptions[] = {
     OPTION(SOL_SOCKET, SO_REUSEADDR),
     OPTION(SOL_SOCKET, SO_REUSEPORT),
@@ -48,6 +50,7 @@ constexpr Option kOptions[] = {
     OPTION(IPPROTO_IP, IP_RECVTOS),
     OPTION(IPPROTO_IP, IP_FREEBIND),
     OPTION(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT),
+    {"IP_LOCAL_PORT_RANGE", IPPROTO_IP, kLocalPortRange},
     OPTION(IPPROTO_IP, IP_MULTICAST_TTL),
     OPTION(IPPROTO_IP, IP_UNICAST_IF),
     OPTION(IPPROTO_TCP, TCP_NODELAY),
@@ -199,6 +202,51 @@ std::string try_fast_open_key(Calls& calls, int type) {
   return out;
 }
 
+// What bind and, without a port, connect take of a range of one port; bounds in the wrong order.
+std::string try_port_range(Calls& calls, int type) {
+  std::string out;
+  const auto make = [&](std::uint32_t low, std::uint32_t high, int no_port) {
+    const int fd = calls.socket(AF_INET, type | SOCK_NONBLOCK, 0);
+    const std::uint32_t range = low | high << 16;
+    out += result_text(calls.setsockopt(fd, IPPROTO_IP, kLocalPortRange, &range, sizeof range));
+    calls.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &no_port, sizeof no_port);
+    return fd;
+  };
+  const auto name = [&](int fd) {
+    sockaddr_in at{};
+    socklen_t length = sizeof at;
+    calls.getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length);
+    const unsigned port = ntohs(at.sin_port);
+    out += " port " + (port < 40000 || port > 40003 ? std::string("other") : std::to_string(port));
+    if (port == 0) out += " none";
+    out += "; ";
+  };
+  std::vector<int> all;
+  for (const auto& [low, high] : {std::pair(40001u, 40000u),
+                                  {40000u, 40000u},
+                                  {40000u, 40000u},
+                                  {40001u, 0u},
+                                  {0u, 40003u},
+                                  {1000u, 2000u},
+                                  {0u, 0u}}) {
+    all.push_back(make(low, high, 0));
+    out += " bind " + result_text(bind_to(calls, all.back(), 0));
+    if (low == high) name(all.back());
+  }
+  for (const std::uint16_t peer : {std::uint16_t{41000}, std::uint16_t{41001}}) {
+    all.push_back(make(40002, 40002, 1));
+    out += " bind " + result_text(bind_to(calls, all.back(), 0));
+    name(all.back());
+    if (type == SOCK_DGRAM && peer == 41001) continue;
+    connect_to(calls, all.back(), peer);
+    if (type == SOCK_DGRAM) name(all.back());
+  }
+  for (const int fd : all)
+    calls.close(fd);
+  calls.settle();
+  return out;
+}
+
 // To a host and to a group by devices that there are not.
 std::string try_packet_info(Calls& calls) {
   const int fd = calls.socket(AF_INET, SOCK_DGRAM, 0);
@@ -250,6 +298,7 @@ std::vector<Case> option_cases() {
     out.push_back({kind + "timeouts", [type](Calls& c) { return try_timeouts(c, type); }});
     out.push_back(
         {kind + "TCP_FASTOPEN_KEY", [type](Calls& c) { return try_fast_open_key(c, type); }});
+    out.push_back({kind + "port range", [type](Calls& c) { return try_port_range(c, type); }});
     out.push_back({kind + "TCP_CONGESTION", [type](Calls& c) { return try_congestion(c, type); }});
   }
   return out;

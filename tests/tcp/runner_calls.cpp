@@ -19,6 +19,8 @@
 namespace linnet::tests {
 namespace {
 
+constexpr int kLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE of newer headers
+
 // Of real time: until another thread must have come to a point, and may have gone back to sleep.
 constexpr int kPatienceMs = 10'000, kBrieflyMs = 500;
 
@@ -40,6 +42,7 @@ constexpr ErrorName kErrors[] = {{EAGAIN, "EAGAIN"},
                                  {EINVAL, "EINVAL"},
                                  {EPROTO, "EPROTO"},
                                  {EADDRINUSE, "EADDRINUSE"},
+                                 {EADDRNOTAVAIL, "EADDRNOTAVAIL"},
                                  {ECONNABORTED, "ECONNABORTED"},
                                  {ENOPROTOOPT, "ENOPROTOOPT"},
                                  {EBADF, "EBADF"},
@@ -75,6 +78,7 @@ constexpr OptionName kOptions[] = {{"nodelay", IPPROTO_TCP, TCP_NODELAY},
                                    {"clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP},
                                    {"oobinline", SOL_SOCKET, SO_OOBINLINE},
                                    {"maxrate", SOL_SOCKET, SO_MAX_PACING_RATE},
+                                   {"localports", IPPROTO_IP, kLocalPortRange},
                                    {"fastopen", IPPROTO_TCP, TCP_FASTOPEN},
                                    {"fastopenconnect", IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
                                    {"fastopennocookie", IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE}};
