@@ -13,9 +13,9 @@ struct Settings {
   std::atomic<std::uint32_t> ip_local_port_max{60999};
   std::atomic<std::uint32_t> somaxconn{4096};
   std::atomic<std::uint32_t> rmem_default{212992};  // bytes of truesize, datagram sockets
-  std::atomic<std::uint32_t> rmem_max{212992};
+  std::atomic<std::uint32_t> rmem_max{4194304};
   std::atomic<std::uint32_t> wmem_default{212992};
-  std::atomic<std::uint32_t> wmem_max{212992};
+  std::atomic<std::uint32_t> wmem_max{4194304};
   std::atomic<std::uint32_t> tcp_max_orphans{8192};   // of a lane
   std::atomic<std::uint32_t> tcp_max_connections{0};  // of a lane; 0: as many as memory holds
 };

@@ -215,6 +215,7 @@ class Connection : private time::Timer {
   void input_open(packet::Turn& turn, Segment& segment, bool more);
   Judged check_timestamp(packet::Turn& turn, Segment& segment);
   Judged check_sequence(packet::Turn& turn, Segment& segment);
+  bool exceeds(const Segment& segment, Seq edge) const;
   Judged check_reset(packet::Turn& turn, Segment& segment);
   Judged check_syn(packet::Turn& turn, Segment& segment);
   void input_time_wait(packet::Turn& turn, Segment& segment);

@@ -85,8 +85,9 @@ Connection::Judged Connection::check_timestamp(packet::Turn& turn, Segment& segm
 Connection::Judged Connection::check_sequence(packet::Turn& turn, Segment& segment) {
   const Seq next = receive_next();
   const Seq edge = next + receive_buffer_.window(next);
-  if (segment.end().at_or_after(receive_buffer_.told()) && segment.seq.at_or_before(edge))
-    return Judged::GoOn;
+  const bool in_window =
+      segment.end().at_or_after(receive_buffer_.told()) && segment.seq.at_or_before(edge);
+  if (in_window && !exceeds(segment, edge)) return Judged::GoOn;
   if (!segment.has(flag::kRst)) {
     if (segment.has(flag::kSyn)) {
       challenge(turn);
@@ -96,12 +97,20 @@ Connection::Judged Connection::check_sequence(packet::Turn& turn, Segment& segme
         engine_.counters.add(Count::TCPDSACKOldSent);
         echo_duplicate(segment, turn.now);
       }
-      if (segment.seq.after(edge)) engine_.counters.add(Count::BeyondWindow);
+      if (in_window || segment.seq.after(edge)) engine_.counters.add(Count::BeyondWindow);
       answer_out_of_place(turn, segment, Count::TCPACKSkippedSeq);
     }
   }
   drop_payload(turn, segment, Drop::NotAcceptable);
   return Judged::Done;
+}
+
+// Whether it has more data than the window, and is refused for it: where nothing waits for the
+// program it is taken whole, since it is here (RFC 9293 3.10.7.4 lets it be trimmed; Linux:
+// tcp_sequence). FIN may stand behind the edge.
+bool Connection::exceeds(const Segment& segment, Seq edge) const {
+  if (!(segment.seq + segment.payload_length).after(edge)) return false;
+  return receive_queue_.bytes() != 0 || receive_buffer_.taken() != 0;
 }
 
 // The ACK that a duplicate earns repeats one that was lost. It echoes the duplicate's timestamp, so

@@ -46,7 +46,9 @@ void Connection::input_data(packet::Turn& turn, Segment& segment) {
   if (segment.payload_length == 0) {
     end_payload(turn, segment);
     ack_.owe();
-    if (fin_known_ && fin_seq_ != receive_next()) ack_.owe_now();
+    // A peer that sends FIN into a closed window would not stop before it is told.
+    const bool closed = receive_buffer_.window(receive_next()) == 0;
+    if (closed || (fin_known_ && fin_seq_ != receive_next())) ack_.owe_now();
     return;
   }
   if (!make_room(turn, segment)) {
@@ -64,7 +66,7 @@ void Connection::input_data(packet::Turn& turn, Segment& segment) {
     keep_beyond(turn, segment);
 }
 
-// Cuts the segment to what is new and inside the window. False: nothing is left.
+// Cuts the segment to what is new. False: nothing is left, or it begins behind the window.
 bool Connection::fit_window(packet::Turn& turn, Segment& segment) {
   const Seq next = receive_next();
   const Seq edge = next + receive_buffer_.window(next);
@@ -88,18 +90,10 @@ bool Connection::fit_window(packet::Turn& turn, Segment& segment) {
     segment.seq = next;
   }
   if (segment.payload_length != 0 && segment.seq.at_or_after(edge)) {
-    if (edge == next) engine_.counters.add(Count::TCPZeroWindowDrop);
+    if (edge == next && segment.seq == next) engine_.counters.add(Count::TCPZeroWindowDrop);
     ack_.owe_now();
     drop_payload(turn, segment, Drop::BeyondWindow);
     return false;
-  }
-  const Seq data_end = segment.seq + segment.payload_length;
-  if (data_end.after(edge)) {
-    const std::uint32_t left = edge - segment.seq;
-    segment.payload.trim(left);
-    segment.payload_length = left;
-    segment.flags &= static_cast<std::uint8_t>(~flag::kFin);
-    ack_.owe_now();
   }
   return true;
 }

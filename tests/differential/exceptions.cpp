@@ -16,10 +16,10 @@ struct Exception {
 
 constexpr Exception kExceptions[] = {
     {"tcp SO_RCVLOWAT values", "its bound follows net.ipv4.tcp_rmem of this machine"},
-    {"tcp SO_RCVBUF values", "its bound follows net.core.rmem_max of this machine"},
-    {"udp SO_RCVBUF values", "its bound follows net.core.rmem_max of this machine"},
-    {"tcp SO_SNDBUF values", "its bound follows net.core.wmem_max of this machine"},
-    {"udp SO_SNDBUF values", "its bound follows net.core.wmem_max of this machine"},
+    {"tcp SO_RCVBUF values*", "its bound follows net.core.rmem_max of this machine"},
+    {"udp SO_RCVBUF values*", "its bound follows net.core.rmem_max of this machine"},
+    {"tcp SO_SNDBUF values*", "its bound follows net.core.wmem_max of this machine"},
+    {"udp SO_SNDBUF values*", "its bound follows net.core.wmem_max of this machine"},
     {"tcp shut for writing: SIOCOUTQ*", "a FIN that is not acknowledged is not counted"},
     {"tcp shut both ways: SIOCOUTQ*", "a FIN that is not acknowledged is not counted"},
     {"tcp shut for writing: TCP_INFO state*", "the kernel's peer puts the FIN's ACK off"},
