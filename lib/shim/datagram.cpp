@@ -23,7 +23,7 @@ constexpr std::size_t kMostErrors = 64;  // that wait to be read
 
 Datagram::Datagram(std::shared_ptr<Program> program, socket::Kind kind, int type, int protocol)
     : Socket(File::Kind::Datagram, std::move(program), kind, type, protocol) {
-  publish(mask(), 0);
+  publish(mask());
 }
 
 // Linux: datagram_poll.
@@ -61,6 +61,7 @@ int Datagram::open(Lock& lock) {
     // Dissolved, and bound to no port by the program (Linux: inet_autobind).
     return local_.port == 0 ? rebind(lock) : 0;
   }
+  if (closed_) return -EBADF;
   if (const int bad = bind_any_port(); bad != 0) return bad;
   handles_.resize(program().lanes());
   opening_ = program().lanes();
@@ -85,6 +86,8 @@ int Datagram::set_peer(Lock& lock) {
   Message request = message(RequestKind::SetPeer);
   request.peer = connected_ ? for_lane(peer_) : Endpoint{};
   request.local.device = device_for(peer_.address);
+  peering_ += static_cast<unsigned>(
+      std::count_if(handles_.begin(), handles_.end(), [](Handle handle) { return bool{handle}; }));
   ask_every_lane(lock, request);
   lock.lock();
   return 0;
@@ -94,6 +97,7 @@ void Datagram::ask_every_lane(Lock& lock, Message request) {
   const std::vector<Handle> handles = handles_;
   lock.unlock();
   for (unsigned lane = 0; lane < handles.size(); ++lane) {
+    if (!handles[lane]) continue;
     request.handle = handles[lane];
     program().request(lane, request);
     program().carry_out(lane);
@@ -126,6 +130,7 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
   peer_ = peer;
   connected_ = true;
   const bool was_open = !handles_.empty();
+  if (was_open && local_.address.is_any()) wait_for_peers(lock);
   if (local_.address.is_any()) {
     local_.address = *source;
     if (ticket_ != 0) program().ports().set_address(ticket_, *source);
@@ -134,8 +139,17 @@ int Datagram::connect(const sockaddr* address, socklen_t length) {
   return local_.port == 0 ? rebind(lock) : set_peer(lock);
 }
 
+// A lane judges a SetPeer by what the ticket says when it looks: until all have, the ticket stays
+// as it is.
+void Datagram::wait_for_peers(Lock& lock) {
+  program().wait_for_lane(*this, lock, [this] { return peering_ == 0 || closed_; });
+}
+
 // A port after the one that dissolving took. The old one is free when the lanes have let go of it.
 int Datagram::rebind(Lock& lock) {
+  wait_for_peers(lock);
+  if (closed_) return -EBADF;
+  if (local_.port != 0) return set_peer(lock);  // another thread did it meanwhile
   const socket::Ticket old = std::exchange(ticket_, 0);
   if (const int bad = bind_any_port(); bad != 0) {
     ticket_ = old;
@@ -264,6 +278,12 @@ bool Datagram::may_leave() {
   return !std::exchange(left_, true);
 }
 
+// A lane has carried out a SetPeer.
+void Datagram::peered() {
+  if (peering_ > 0) --peering_;
+  publish(mask(), kAnswered);
+}
+
 bool Datagram::on_event(unsigned lane, const Message& event) {
   const std::lock_guard lock(mutex_);
   switch (EventKind{event.kind}) {
@@ -280,9 +300,12 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
         close.handle = event.handle;
         program().post(lane, close);
       }
-      publish(mask(), POLLOUT);
+      publish(mask(), kAnswered);
       return may_leave();
     }
+    case EventKind::Connected:
+      if (event.cookie != 0) peered();
+      return false;
     case EventKind::Closed:
       if (standing_ > 0) --standing_;
       return may_leave();
@@ -294,12 +317,13 @@ bool Datagram::on_event(unsigned lane, const Message& event) {
       if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);
       return false;
     case EventKind::Failed:
-      if (opening_ > 0) {
-        --opening_;
+      if (!event.handle) {  // not opened
+        if (opening_ > 0) --opening_;
         local_error_ = static_cast<int>(event.value);
-        publish(mask(), POLLOUT);
+        publish(mask(), kAnswered);
         return may_leave();
       }
+      if (event.cookie != 0) peered();
       failed(static_cast<int>(event.value));
       return false;
     default:

@@ -29,7 +29,7 @@ class Datagram final : public Socket {
   bool connected() const override { return connected_; }
   void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
   int get_special(int level, int name, void* value, socklen_t* length) override;
-  void refresh() override { publish(mask(), 0); }
+  void refresh() override { publish(mask()); }
 
  private:
   using Lock = std::unique_lock<Mutex>;
@@ -72,6 +72,7 @@ class Datagram final : public Socket {
   bool may_leave();
   void arrived(unsigned lane, const Message& event);
   void failed(int error);
+  void peered();
   void soft_error(const Message& event);
   void write_control(const Arrived& datagram, ReceiveCall& call) const;
   ssize_t receive_error(ReceiveCall& call);
@@ -80,13 +81,14 @@ class Datagram final : public Socket {
   // One lane after the other carries it out; gives the lock up.
   void ask_every_lane(Lock& lock, Message request);
   int rebind(Lock& lock);
+  void wait_for_peers(Lock& lock);
   Endpoint for_lane(Endpoint peer) const;
 
   std::vector<Handle> handles_;  // by lane; empty: not open
   unsigned opening_ = 0;         // answers that are to come
   unsigned standing_ = 0;        // lanes that have a socket for us
+  unsigned peering_ = 0;         // answers to SetPeer that are to come
   bool connected_ = false;
-  bool closed_ = false;
   bool left_ = false;     // the number is given away
   bool sending_ = false;  // a call sends: the lane may say at once that it cannot
   int local_error_ = 0;   // what it said

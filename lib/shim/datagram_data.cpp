@@ -285,7 +285,7 @@ ssize_t Datagram::receive_error(ReceiveCall& call) {
   call.result_flags |= MSG_ERRQUEUE;
   // The next report, if there is one, is the pending error.
   error_ = errors_.empty() ? 0 : errors_.front().error;
-  publish(mask(), 0);
+  publish(mask());
   return static_cast<ssize_t>(count);
 }
 
@@ -306,9 +306,9 @@ ssize_t Datagram::receive(ReceiveCall& call) {
   Lock lock(mutex_);
   if ((call.flags & MSG_ERRQUEUE) != 0) return receive_error(call);
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
-  const auto waited = program().wait(
-      *this, lock, deadline(options_->receive_timeout), may_block,
-      [this] { return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0; });
+  const auto waited = wait(lock, deadline(options_->receive_timeout), may_block, [this] {
+    return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0;
+  });
   if (waited != Waited::Done) return result_of(waited);
   if (error_ != 0) return take_error();
   if (datagrams_.empty()) {
@@ -331,7 +331,7 @@ ssize_t Datagram::receive(ReceiveCall& call) {
   const std::size_t told = (call.flags & MSG_TRUNC) != 0 ? datagram.bytes : count;
   if ((call.flags & MSG_PEEK) != 0) return static_cast<ssize_t>(told);
   const std::vector<Message> back = take_datagram(datagram);
-  publish(mask(), 0);
+  publish(mask());
   lock.unlock();
   for (const Message& request : back)
     program().request(datagram.lane, request);
@@ -343,9 +343,9 @@ int Datagram::borrow(std::span<ln_buffer> buffers, int flags) {
   if (buffers.empty()) return -EINVAL;
   Lock lock(mutex_);
   const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
-  const auto waited = program().wait(
-      *this, lock, deadline(options_->receive_timeout), may_block,
-      [this] { return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0; });
+  const auto waited = wait(lock, deadline(options_->receive_timeout), may_block, [this] {
+    return error_ != 0 || !datagrams_.empty() || (shutdown_ & kReceiveShut) != 0;
+  });
   if (waited != Waited::Done) return result_of(waited);
   if (error_ != 0) return take_error();
   if (datagrams_.empty()) return 0;
@@ -357,7 +357,7 @@ int Datagram::borrow(std::span<ln_buffer> buffers, int flags) {
                   std::uint64_t{datagram.lane} << 48 | piece.index};
   }
   datagrams_.pop();
-  publish(mask(), 0);
+  publish(mask());
   return static_cast<int>(datagram.pieces);
 }
 

@@ -233,6 +233,7 @@ int Epoll::wait(std::span<epoll_event> events, time::Instant deadline, bool may_
     sleeper.waiter().reset();
     count = look();
     if (count > 0 || slept == Host::Slept::TimedOut) return static_cast<int>(count);
+    if (is_closed()) return -EBADF;
     if (slept == Host::Slept::Interrupted) return -EINTR;
     pollfd kernel{kernel_, POLLIN, 0};
     slept = sleeper.sleep({&kernel, kernel_ >= 0 ? 1u : 0u}, mask);
@@ -283,7 +284,15 @@ int Epoll::on_close() {
   let_go();
   if (outside_armed_) program().end_outside_wait();
   outside_armed_ = false;
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  publish(POLLHUP);  // `close_last` wakes who waits
   return 0;
+}
+
+bool Epoll::is_closed() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
 }
 
 }  // namespace linnet::shim

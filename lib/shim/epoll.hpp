@@ -60,6 +60,7 @@ class Epoll final : public File {
   std::size_t collect(std::span<epoll_event> events);
   std::size_t collect_kernel(std::span<epoll_event> events) const;
   void drop_gone();
+  bool is_closed() const;
 
   std::mutex control_mutex_;  // adding and removing; before mutex_ of files
   // Under mutex_.

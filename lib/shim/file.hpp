@@ -65,14 +65,19 @@ class File {
 
  protected:
   virtual int on_close() = 0;
-  // Publishes what holds now and tells the watches what happened, even where it held before: edge
-  // triggering counts events. With mutex_ held.
-  void publish(std::uint32_t ready, std::uint32_t happened) {
+  // Publishes what holds now and tells the watches what did not hold before; `happened`: what they
+  // hear of all the same, because edge triggering counts events. With mutex_ held.
+  void publish(std::uint32_t ready, std::uint32_t happened = 0) {
+    const std::uint32_t before = ready_.load(std::memory_order_relaxed);
     ready_.store(ready, std::memory_order_release);
-    if (happened != 0) tell(happened);
+    if (const std::uint32_t told = (ready & ~before) | happened; told != 0) tell(told);
   }
+  // What only threads want to hear that wait for a lane's answer; no bit of poll's.
+  static constexpr std::uint32_t kAnswered = 1u << 26;
 
   mutable Mutex mutex_;  // the derived class's state
+  // The last descriptor is gone: calls of other threads end. Under mutex_.
+  bool closed_ = false;
 
  private:
   void tell(std::uint32_t happened);

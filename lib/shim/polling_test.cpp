@@ -276,6 +276,44 @@ TEST_F(Looking, NoAckWaitsForAProgramThatWaitsInACall) {
   EXPECT_EQ(sent(), before + 2);
 }
 
+int dissolve(int fd) {
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  return ln_connect(fd, &nobody, sizeof nobody);
+}
+
+// The lanes look at all of it at once, when the tickets of those before are long given up.
+TEST_F(Polling, ADatagramSocketIsConnectedAnewBeforeALaneHasLooked) {
+  constexpr std::uint32_t kFirst = INADDR_LOOPBACK, kSecond = INADDR_LOOPBACK + 1;
+  for (const bool bound : {false, true}) {
+    Socket server = Socket::datagram(), client = Socket::datagram();
+    ASSERT_EQ(server.bind(SocketName(kSecond, 7000)), 0);
+    if (bound) {
+      ASSERT_EQ(client.bind(SocketName(INADDR_ANY, 7001)), 0);
+    }
+    for (const std::uint32_t address : {kFirst, kSecond, kFirst, kSecond}) {
+      ASSERT_EQ(client.connect(SocketName(address, 7000)), 0);
+      if (address == kFirst) {
+        ASSERT_EQ(dissolve(client.get()), 0);
+      }
+    }
+    std::array<std::byte, 8> bytes{};
+    EXPECT_EQ(client.send(bytes), 8) << errno;
+    EXPECT_EQ(server.receive(bytes), 8);
+    int error = -7;
+    socklen_t length = sizeof error;
+    EXPECT_EQ(ln_getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    EXPECT_EQ(error, 0) << bound;
+    ASSERT_EQ(dissolve(client.get()), 0);
+    ASSERT_EQ(client.connect(SocketName(kFirst, 7000)), 0);
+    ASSERT_EQ(dissolve(client.get()), 0);
+    const SocketName to(kSecond, 7000);
+    EXPECT_EQ(ln_sendto(client.get(), "x", 1, 0, to.get(), SocketName::size()), 1) << errno;
+    EXPECT_EQ(server.receive(bytes), 1);
+    EXPECT_EQ(ln_getsockopt(client.get(), SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    EXPECT_EQ(error, 0) << bound;
+  }
+}
+
 TEST_F(Polling, WaitsEndAtTheirTimeAndByTheKernelsDescriptors) {
   Epoll set;
   const auto start = std::chrono::steady_clock::now();

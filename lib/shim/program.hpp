@@ -44,7 +44,7 @@ struct Parts {
   Host& host;
 };
 
-enum class Waited { Done, TimedOut, Interrupted, WouldBlock };
+enum class Waited { Done, TimedOut, Interrupted, WouldBlock, Closed };
 
 class Program : public std::enable_shared_from_this<Program> {
  public:

@@ -37,6 +37,7 @@ int write_name(const Endpoint& endpoint, sockaddr* address, socklen_t* length) {
 }
 
 int result_of(Waited waited) {
+  if (waited == Waited::Closed) return -EBADF;
   return waited == Waited::Interrupted ? -EINTR : -EAGAIN;
 }
 
@@ -82,6 +83,7 @@ int Socket::bind(const sockaddr* address, socklen_t length) {
   const bool free_bind = options_.get(IPPROTO_IP, IP_FREEBIND) != 0;
   if (!free_bind && !program().host().may_bind(wanted.address)) return -EADDRNOTAVAIL;
   std::unique_lock lock(mutex_);
+  if (closed_) return -EBADF;
   if (ticket_ != 0 || connected() || listening()) return -EINVAL;
   local_.address = wanted.address;
   local_.port = wanted.port;

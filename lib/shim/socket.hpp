@@ -119,6 +119,13 @@ class Socket : public File {
     return -ENOPROTOOPT;
   }
   virtual void refresh() = 0;  // readiness after a change
+  // As `Program::wait`; a close by another thread ends it as well.
+  template <typename Done>
+  Waited wait(std::unique_lock<Mutex>& lock, time::Instant deadline, bool may_block, Done&& done) {
+    const Waited waited =
+        program().wait(*this, lock, deadline, may_block, [&] { return closed_ || done(); });
+    return closed_ ? Waited::Closed : waited;
+  }
 
   const socket::Kind socket_kind_;
   const int type_;
@@ -144,7 +151,7 @@ int parse_name(const sockaddr* address, socklen_t length, Endpoint& out);
 // Writes an AF_INET name into what room there is and says how long it is.
 int write_name(const Endpoint& endpoint, sockaddr* address, socklen_t* length);
 
-// How a failed or timed out wait of a socket call ends: -EAGAIN or -EINTR.
+// How a wait of a socket call that found nothing ends: -EAGAIN, -EINTR or -EBADF.
 int result_of(Waited waited);
 
 }  // namespace linnet::shim

@@ -26,7 +26,7 @@ static_assert(sizeof(Stream) <= 256);
 Stream::Stream(std::shared_ptr<Program> program)
     : Socket(File::Kind::Stream, std::move(program), socket::Kind::Stream, SOCK_STREAM,
              IPPROTO_TCP) {
-  publish(mask(), 0);
+  publish(mask());
 }
 
 // Linux: tcp_poll.
@@ -49,6 +49,7 @@ int Stream::connect(const sockaddr* address, socklen_t length) {
   if (address == nullptr) return -EFAULT;
   if (length < sizeof(sa_family_t)) return -EINVAL;
   Lock lock(mutex_);
+  if (closed_) return -EBADF;
   if (address->sa_family == AF_UNSPEC) return disconnect(lock);
   const bool may_block = !nonblocking();
   if (attempt_ == Attempt::Connected) return -EISCONN;
@@ -95,7 +96,7 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
   in_syn_ = 0;
   credit_ = granted_ = 0;
   lane_ = program().host().lane_for(number_, program().lanes());
-  publish(mask(), 0);
+  publish(mask());
   std::vector<Message> requests = option_messages();
   Message connect = message(RequestKind::Connect);
   connect.flags = flags;
@@ -111,9 +112,9 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
 // `busy`: what a call that does not wait says while the handshake goes on.
 int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
   if (state_ == State::SynSent) {
-    const auto waited = program().wait(*this, lock, deadline(options_->send_timeout), may_block,
-                                       [this] { return state_ != State::SynSent; });
-    if (waited == Waited::Interrupted) return -EINTR;
+    const auto waited = wait(lock, deadline(options_->send_timeout), may_block,
+                             [this] { return state_ != State::SynSent; });
+    if (waited == Waited::Interrupted || waited == Waited::Closed) return result_of(waited);
     if (waited != Waited::Done) return busy;
   }
   if (state_ == State::Established) {
@@ -123,7 +124,7 @@ int Stream::finish_connect(Lock& lock, int busy, bool may_block) {
   const int error = std::exchange(error_, 0);
   attempt_ = Attempt::Unconnected;
   shutdown_ = 0;
-  publish(mask(), 0);
+  publish(mask());
   return error != 0 ? -error : -ECONNABORTED;
 }
 
@@ -161,6 +162,7 @@ int Stream::disconnect(Lock& lock) {
 
 int Stream::listen(int backlog) {
   Lock lock(mutex_);
+  if (closed_) return -EBADF;
   if (attempt_ != Attempt::Unconnected || (state_ != State::Close && state_ != State::Listen))
     return -EINVAL;
   const auto most = static_cast<int>(program().settings().somaxconn.load());
@@ -190,7 +192,7 @@ int Stream::listen(int backlog) {
     close_listener(lock);
     return -error;
   }
-  publish(mask(), 0);
+  publish(mask());
   if (options_.get(IPPROTO_TCP, TCP_FASTOPEN) != 0 || options_->fast_open_keys)
     tell_fast_open(lock);
   return 0;
@@ -199,13 +201,12 @@ int Stream::listen(int backlog) {
 int Stream::accept(std::shared_ptr<Socket>& made) {
   Lock lock(mutex_);
   if (state_ != State::Listen) return -EINVAL;
-  const auto waited =
-      program().wait(*this, lock, deadline(options_->receive_timeout), !nonblocking(),
-                     [this] { return !rare_->accepted.empty() || state_ != State::Listen; });
+  const auto waited = wait(lock, deadline(options_->receive_timeout), !nonblocking(),
+                           [this] { return !rare_->accepted.empty() || state_ != State::Listen; });
   if (waited != Waited::Done) return result_of(waited);
   if (state_ != State::Listen) return -EINVAL;
   std::shared_ptr<Stream> stream = rare_.change().accepted.pop();
-  publish(mask(), 0);
+  publish(mask());
   lock.unlock();
   stream->adopt();
   made = std::move(stream);
@@ -222,7 +223,7 @@ void Stream::arrive(unsigned lane, const Message& event, const OptionValues& opt
   local_ = event.local;
   peer_ = event.peer;
   credit_ = granted_ = event.value;
-  publish(mask(), 0);
+  publish(mask());
 }
 
 void Stream::adopt() {
@@ -416,7 +417,7 @@ void Stream::answered(const Message& event) {
     for (Question& question : rare_.change().questions) {
       if (question.cookie != event.cookie) continue;
       question.answer = event;
-      return publish(mask(), POLLIN);
+      return publish(mask(), kAnswered);
     }
   }
   if (event.buffer.index != socket::BufferRef::kNone) program().give_back(event.buffer);

@@ -36,7 +36,7 @@ class Stream final : public Socket {
   int judge_option(const OptionRow& row, int& number) const override;
   int set_special(std::unique_lock<Mutex>& lock, int level, int name, const void* value,
                   socklen_t length) override;
-  void refresh() override { publish(mask(), 0); }
+  void refresh() override { publish(mask()); }
 
  private:
   // Of the protocol, as far as calls differ (Linux: sk_state), and of the socket (Linux: SS_*).
@@ -95,7 +95,7 @@ class Stream final : public Socket {
   void refuse(unsigned lane);
   void accepted(unsigned lane, const Message& event);
   int wait_until_connected(Lock& lock, time::Instant until, bool may_block);
-  ssize_t broken_pipe(int flags);
+  ssize_t broken_pipe(Lock& lock, int flags);
   bool push(Lock& lock, const Message& message);
   void starve();
   bool send_small(const SendCall& call);
@@ -132,8 +132,7 @@ class Stream final : public Socket {
 
   State state_ = State::Close;
   Attempt attempt_ = Attempt::Unconnected;
-  bool end_ = false;     // the peer's FIN
-  bool closed_ = false;  // the last descriptor is gone
+  bool end_ = false;  // the peer's FIN
   unsigned lane_ = 0;
   Handle handle_{};           // of a connection
   unsigned opening_ = 0;      // Opened that are to come

@@ -21,16 +21,16 @@ namespace linnet::shim {
 // --- Sending.
 
 // Linux: sk_stream_error.
-ssize_t Stream::broken_pipe(int flags) {
+ssize_t Stream::broken_pipe(Lock& lock, int flags) {
   if (const int error = take_error(); error != 0) return error;
+  lock.unlock();  // the signal's handler may close us: nothing of ours is looked at behind it
   if ((flags & MSG_NOSIGNAL) == 0) pthread_kill(pthread_self(), SIGPIPE);
   return -EPIPE;
 }
 
 int Stream::wait_until_connected(Lock& lock, time::Instant until, bool may_block) {
   if (state_ != State::SynSent) return 0;
-  const auto waited =
-      program().wait(*this, lock, until, may_block, [this] { return state_ != State::SynSent; });
+  const auto waited = wait(lock, until, may_block, [this] { return state_ != State::SynSent; });
   return waited == Waited::Done ? 0 : result_of(waited);
 }
 
@@ -51,7 +51,7 @@ bool Stream::push(Lock& lock, const Message& message) {
 void Stream::starve() {
   if (std::exchange(starved_, true)) return;
   program().starve(number_);
-  publish(mask(), 0);
+  publish(mask());
 }
 
 void Stream::buffers_back() {
@@ -91,7 +91,7 @@ std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
     program().give_back(*buffer);
   else if (from + sent < call.bytes && credit_ > 0 && state_ == State::Established)
     starve();
-  if (sent > 0) publish(mask(), 0);
+  if (sent > 0) publish(mask());
   return sent;
 }
 
@@ -111,7 +111,7 @@ bool Stream::send_small(const SendCall& call) {
                                    static_cast<std::uint16_t>(call.bytes)};
     if (to.try_send(lane_, handle_, number_, filled)) {
       credit_ -= call.bytes;
-      publish(mask(), 0);
+      publish(mask());
       return true;
     }
   }
@@ -140,7 +140,7 @@ ssize_t Stream::send(const SendCall& call) {
   if (const int bad = wait_until_connected(lock, until, may_block); bad != 0) return bad;
   while (true) {
     if (error_ != 0 || state_ != State::Established || (shutdown_ & kSendShut) != 0)
-      return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(call.flags);
+      return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(lock, call.flags);
     const std::size_t went = fill(lock, call, sent);
     sent += went;
     const std::uint64_t had = credit_;  // more may come while the lock is given up
@@ -153,7 +153,7 @@ ssize_t Stream::send(const SendCall& call) {
     // No credit, or no buffer: of the latter nothing tells when one comes back.
     const time::Instant again =
         had > 0 ? std::min(until, program().host().now() + Program::kBufferRetry) : until;
-    const auto waited = program().wait(*this, lock, again, may_block, [&] {
+    const auto waited = wait(lock, again, may_block, [&] {
       return credit_ > had || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
     });
@@ -168,13 +168,13 @@ int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
   const time::Instant until = deadline(options_->send_timeout);
   int taken = 0;
   for (const ln_buffer& buffer : buffers) {
-    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+    const auto waited = wait(lock, until, may_block, [&] {
       return credit_ >= buffer.length || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
     });
     if (waited != Waited::Done) return taken > 0 ? taken : result_of(waited);
     if (error_ != 0 || state_ != State::Established || (shutdown_ & kSendShut) != 0)
-      return taken > 0 ? taken : static_cast<int>(broken_pipe(flags));
+      return taken > 0 ? taken : static_cast<int>(broken_pipe(lock, flags));
     Message message = this->message(RequestKind::Send);
     message.handle = handle_;
     message.buffer = buffer_of(buffer);
@@ -184,7 +184,7 @@ int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
     if (!push(lock, message)) continue;  // says why at the next look
     ++taken;
   }
-  publish(mask(), 0);
+  publish(mask());
   const unsigned lane = lane_;
   lock.unlock();
   program().carry_out(lane);
@@ -283,7 +283,7 @@ ssize_t Stream::receive_urgent(ReceiveCall& call) {
   if (call.room > 0 && (call.flags & MSG_TRUNC) == 0) Pieces(call.parts, 0).write(byte, 1);
   if ((call.flags & MSG_PEEK) == 0) urgent_read_ = true;
   call.result_flags |= call.room > 0 ? MSG_OOB : MSG_TRUNC;
-  publish(mask(), 0);
+  publish(mask());
   return call.room > 0 ? 1 : 0;
 }
 
@@ -304,7 +304,7 @@ ssize_t Stream::receive_whole(Lock& lock, const ReceiveCall& call) {
   std::memcpy(call.parts[0].iov_base, to.address(segment.buffer) + segment.used, count);
   received_bytes_ -= count;
   read_at_ += count;
-  publish(mask(), 0);
+  publish(mask());
   const bool kept = to.keep(segment.buffer);
   const auto fill = [&](Message& message) {
     message.kind = static_cast<std::uint8_t>(RequestKind::Consumed);
@@ -361,14 +361,14 @@ ssize_t Stream::receive(ReceiveCall& call) {
     const std::size_t have = received_bytes_;  // more may come while the lock is given up
     send_requests(lock, requests);             // before a sleep: the window opens
     lock.lock();
-    const auto waited = program().wait(*this, lock, until, may_block, [&] {
+    const auto waited = wait(lock, until, may_block, [&] {
       return received_bytes_ > have || error_ != 0 || at_end() || state_ == State::Listen;
     });
     if (waited == Waited::Done) continue;
     if (copied == 0) return result_of(waited);
     break;
   }
-  publish(mask(), 0);
+  publish(mask());
   if (options_.tells_waiting() && error_ == 0) tell_waiting(call);
   send_requests(lock, requests);
   if (copied > 0) return static_cast<ssize_t>(copied);
@@ -383,9 +383,8 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
   Lock lock(mutex_);
   if (state_ == State::Listen) return -ENOTCONN;
   const bool may_block = !nonblocking() && (flags & MSG_DONTWAIT) == 0;
-  const auto waited =
-      program().wait(*this, lock, deadline(options_->receive_timeout), may_block,
-                     [this] { return received_bytes_ > 0 || error_ != 0 || at_end(); });
+  const auto waited = wait(lock, deadline(options_->receive_timeout), may_block,
+                           [this] { return received_bytes_ > 0 || error_ != 0 || at_end(); });
   if (waited != Waited::Done) return result_of(waited);
   if (received_bytes_ == 0) {
     if (error_ != 0) return take_error();
@@ -405,7 +404,7 @@ int Stream::borrow(std::span<ln_buffer> buffers, int flags) {
     message.value += segment.buffer.length;
     ++lent;
   }
-  publish(mask(), 0);
+  publish(mask());
   const unsigned lane = lane_;
   const bool open = static_cast<bool>(handle_);
   lock.unlock();

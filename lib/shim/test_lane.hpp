@@ -96,6 +96,8 @@ class EchoLane {
         m.value = connect_error != 0 ? static_cast<std::uint64_t>(connect_error) : credit;
         if (holds) return;
         return tell(connect_error != 0 ? EventKind::Failed : EventKind::Connected, m);
+      case RequestKind::SetPeer:
+        return tell(EventKind::Connected, m);
       case RequestKind::Query:
         m.option = 0;
         m.value = unacknowledged;

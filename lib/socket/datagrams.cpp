@@ -149,6 +149,7 @@ void Datagrams::set_peer(Turn&, DatagramSocket& socket, const Message& request) 
   event.local = socket.local;
   event.peer = socket.peer;
   event.value = static_cast<std::uint64_t>(error);
+  if (RequestKind{request.kind} == RequestKind::SetPeer) event.cookie = request.cookie;
   context_.programs.tell(*socket.session, event);
 }
 

@@ -56,8 +56,8 @@ enum class RequestKind : std::uint8_t {
               // much of its front it took; kDefer: where the SYN could carry data nothing is done
               // -> Failed EINPROGRESS
   SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
-              // dissolves -> Connected or Failed. What it does not hold by its cookie it hears
-              // nothing of
+              // dissolves -> Connected or Failed, with the cookie. What it does not hold by its
+              // cookie, as that stands when the lane looks, it hears nothing of
   Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
   SendTo,     // datagram, to one lane: buffer, kMore: it goes on in the next message. In the first
               // one: peer (port 0: the connected one), local (address, device: where to send from,
@@ -128,7 +128,7 @@ struct Message {
   std::uint32_t option = 0;
   std::uint32_t spare2 = 0;
   std::uint64_t value = 0;
-  std::uint64_t cookie = 0;  // comes back with Answer
+  std::uint64_t cookie = 0;  // comes back with Answer and the answer to SetPeer
 };
 static_assert(sizeof(Message) == 64);
 static_assert(std::is_trivially_copyable_v<Message>);
