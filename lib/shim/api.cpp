@@ -200,7 +200,7 @@ int wait_for_events(int set, epoll_event* events, int most, int timeout_ms, cons
   auto& epoll = static_cast<Epoll&>(*file);
   using linnet::time::Duration;
   using linnet::time::Instant;
-  const Instant deadline = timeout_ms < 0
+  const Instant deadline = timeout_ms <= 0
                                ? Instant::never()
                                : epoll.program().host().now() + Duration::milliseconds(timeout_ms);
   return answer(

@@ -46,7 +46,7 @@ void Epoll::queue(Item& item) {
 void Epoll::unqueue(Item& item) {
   if (!item.queued.linked()) return;
   item.queued.unlink();
-  --ready_count_;
+  if (!item.gone) --ready_count_;
 }
 
 void Epoll::item_ready(Item& item, std::uint32_t events) {
@@ -57,24 +57,20 @@ void Epoll::item_ready(Item& item, std::uint32_t events) {
 
 void Epoll::item_gone(Item& item) {
   const std::lock_guard lock(mutex_);
-  item.gone = true;
-  any_gone_ = true;
   unqueue(item);
+  item.gone = true;
+  gone_list_.push_back(item);
 }
 
 // --- epoll_ctl.
 
 void Epoll::drop_gone() {
-  std::vector<std::unique_ptr<Item>> gone;  // freed without the lock: files may end with them
-  const std::lock_guard lock(mutex_);
-  if (!std::exchange(any_gone_, false)) return;
-  for (auto at = items_.begin(); at != items_.end();) {
-    if (at->second->gone) {
-      gone.push_back(std::move(at->second));
-      at = items_.erase(at);
-    } else {
-      ++at;
-    }
+  for (;;) {
+    decltype(items_)::node_type gone;  // freed without the lock: a file may end with it
+    const std::lock_guard lock(mutex_);
+    const Item* const item = gone_list_.pop_front();
+    if (item == nullptr) return;
+    gone = items_.extract(item->fd);
   }
 }
 
@@ -84,7 +80,7 @@ bool Epoll::reaches(const File& target, unsigned depth) {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [fd, item] : items_) {
-      if (!item->gone && item->file->kind() == File::Kind::Epoll) sets.push_back(item->file);
+      if (!item.gone && item.file->kind() == File::Kind::Epoll) sets.push_back(item.file);
     }
   }
   return std::any_of(sets.begin(), sets.end(), [&](const std::shared_ptr<File>& set) {
@@ -93,31 +89,29 @@ bool Epoll::reaches(const File& target, unsigned depth) {
 }
 
 int Epoll::add(int fd, const std::shared_ptr<File>& target, const epoll_event& event) {
-  auto item = std::make_unique<Item>(*this, fd, target);
-  Item& added = *item;
-  added.event = event;
+  Item* added = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    if (items_.contains(fd)) return -EEXIST;
-    items_.emplace(fd, std::move(item));
+    const auto [at, is_new] = items_.try_emplace(fd, *this, fd, target);
+    if (!is_new) return -EEXIST;
+    added = &at->second;
+    added->event = event;
   }
-  target->watch(added);
-  item_ready(added, target->ready());
+  target->watch(*added);
+  item_ready(*added, target->ready());
   return 0;
 }
 
 int Epoll::remove(int fd) {
-  std::unique_ptr<Item> item;
+  decltype(items_)::node_type node;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = items_.find(fd);
-    if (found == items_.end()) return -ENOENT;
-    item = std::move(found->second);
-    items_.erase(found);
-    item->gone = true;
-    unqueue(*item);
+    node = items_.extract(fd);
+    if (node.empty()) return -ENOENT;
+    unqueue(node.mapped());
+    node.mapped().gone = true;
   }
-  item->file->unwatch(*item);
+  node.mapped().file->unwatch(node.mapped());
   return 0;
 }
 
@@ -161,7 +155,7 @@ int Epoll::control(int operation, int fd, const std::shared_ptr<File>& target,
         const std::lock_guard lock(mutex_);
         const auto found = items_.find(fd);
         if (found == items_.end()) return -ENOENT;
-        item = found->second.get();
+        item = &found->second;
         item->event = *event;
         item->armed = true;
       }
@@ -178,6 +172,7 @@ int Epoll::control(int operation, int fd, const std::shared_ptr<File>& target,
 // Linux: ep_send_events. What is level-triggered goes back to the end of the list.
 std::size_t Epoll::collect(std::span<epoll_event> events) {
   const std::lock_guard lock(mutex_);
+  if (ready_list_.empty() && ready() == 0) return 0;
   std::size_t count = 0;
   for (std::size_t left = ready_count_; left > 0 && count < events.size(); --left) {
     Item& item = *ready_list_.front();
@@ -266,17 +261,17 @@ int Epoll::kernel_fd() {
 
 // Watches nothing any more.
 void Epoll::let_go() {
-  std::map<int, std::unique_ptr<Item>> items;
+  std::unordered_map<int, Item> items;
   {
     const std::lock_guard lock(mutex_);
     items.swap(items_);
     for (auto& [fd, item] : items) {
-      unqueue(*item);
-      item->gone = true;
+      unqueue(item);
+      item.gone = true;
     }
   }
   for (auto& [fd, item] : items)
-    item->file->unwatch(*item);
+    item.file->unwatch(item);
 }
 
 int Epoll::on_close() {

@@ -5,9 +5,9 @@
 #include <sys/epoll.h>
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <span>
+#include <unordered_map>
 
 #include "base/intrusive_list.hpp"
 #include "shim/program.hpp"
@@ -43,7 +43,7 @@ class Epoll final : public File {
     const int fd;
     const std::shared_ptr<File> file;
     epoll_event event{};
-    ListHook queued;    // in ready_list_
+    ListHook queued;    // in ready_list_, or in gone_list_ where it is gone
     bool armed = true;  // EPOLLONESHOT was not used up
     bool gone = false;
   };
@@ -64,12 +64,12 @@ class Epoll final : public File {
 
   std::mutex control_mutex_;  // adding and removing; before mutex_ of files
   // Under mutex_.
-  std::map<int, std::unique_ptr<Item>> items_;
+  std::unordered_map<int, Item> items_;
   IntrusiveList<Item, &Item::queued> ready_list_;
   std::size_t ready_count_ = 0;
-  bool any_gone_ = false;
-  std::atomic<int> kernel_{-1};  // the kernel's descriptors among ours; set once
-  int outside_ = -1;             // what kernel_fd gives
+  IntrusiveList<Item, &Item::queued> gone_list_;  // their files were closed
+  std::atomic<int> kernel_{-1};                   // the kernel's descriptors among ours; set once
+  int outside_ = -1;                              // what kernel_fd gives
   int outside_event_ = -1;
   bool outside_armed_ = false;
 };

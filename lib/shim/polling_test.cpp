@@ -163,6 +163,26 @@ TEST_F(Polling, ADescriptorIsFoundByItsThreadAndByAnyOther) {
   EXPECT_EQ(ln_close(number), 0);
 }
 
+// What is remembered of a destination goes with the tables that it is from.
+TEST_F(Polling, ConnectSeesRoutesAsTheyAre) {
+  const SocketName far(0xcb007101, 7000);  // 203.0.113.1
+  const auto connect = [&] {
+    const Socket client = Socket::stream(SOCK_NONBLOCK);
+    return client.connect(far) == 0 ? 0 : errno;
+  };
+  route::RouteSpec route;
+  route.prefix = *Ipv4Prefix::parse("203.0.113.0/24");
+  route.hops = {{.device = stack_->devices().find("lo")->index()}};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(connect(), ENETUNREACH);
+    EXPECT_EQ(connect(), ENETUNREACH);
+    ASSERT_TRUE(stack_->routes().add(route));
+    EXPECT_EQ(connect(), EINPROGRESS);
+    EXPECT_EQ(connect(), EINPROGRESS);
+    ASSERT_TRUE(stack_->routes().remove(route));
+  }
+}
+
 TEST_F(Polling, ACallThatSendsTakesNoTurn) {
   const SocketName here(INADDR_LOOPBACK, 7000);
   Socket listener = Socket::stream();

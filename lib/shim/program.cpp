@@ -164,16 +164,17 @@ void Program::pump() {
   if (ended()) return;
   if (!late_.empty()) [[unlikely]]
     std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
-  Message event;
   for (unsigned lane = 0; lane < lanes_; ++lane) {
-    bool any = false;
-    while (session_->events(lane).pop(event)) {
-      any = true;
-      dispatch(lane, event);
-    }
-    if (any && !alone_ && session_->lane_waits(lane)) host().kick(lane);
+    if (!session_->events(lane).empty()) take_events(lane);
   }
   if (any_starved_.load(std::memory_order_acquire)) feed_starved();
+}
+
+void Program::take_events(unsigned lane) {
+  Message event;
+  while (session_->events(lane).pop(event))
+    dispatch(lane, event);
+  if (!alone_ && session_->lane_waits(lane)) host().kick(lane);
 }
 
 void Program::remember(unsigned lane, socket::Handle handle, std::shared_ptr<Socket> socket) {

@@ -229,6 +229,7 @@ class Program : public std::enable_shared_from_this<Program> {
   explicit Program(const Parts& parts);
   static constexpr std::uint32_t kNoSpare = socket::BufferRef::kNone;
   std::uint32_t take_spare();
+  void take_events(unsigned lane);
   void dispatch(unsigned lane, const socket::Message& event);
   void feed_starved();
   std::shared_ptr<Socket> find(std::uint32_t number);

@@ -144,6 +144,7 @@ int Socket::accepted_from(sockaddr* address, socklen_t* length) const {
 
 std::vector<Message> Socket::option_messages() const {
   std::vector<Message> out;
+  out.reserve(4);  // one more follows; most sockets have no more options than that leaves
   const auto add = [&](std::uint32_t option, std::int64_t value) {
     Message message = this->message(RequestKind::SetOption);
     message.option = option;

@@ -31,6 +31,15 @@ bool StackHost::may_bind(Ipv4Address address) {
 
 std::optional<Ipv4Address> StackHost::source_for(Ipv4Address destination, std::uint16_t device) {
   const std::lock_guard lock(control_);
+  Known& known = known_[destination.host() % known_.size()];
+  const std::uint64_t generation = stack_.routes().generation();
+  if (known.generation != generation || known.destination != destination || known.device != device)
+    known = {generation, destination, device, look_up_source(destination, device)};
+  return known.source;
+}
+
+std::optional<Ipv4Address> StackHost::look_up_source(Ipv4Address destination,
+                                                     std::uint16_t device) const {
   const auto answer = stack_.routes().get({.destination = destination, .output_device = device});
   if (!answer) return std::nullopt;
   switch (answer->route.type) {

@@ -2,6 +2,7 @@
 // Hosts of programs on a real stack.
 #pragma once
 
+#include <array>
 #include <mutex>
 
 #include "shim/host.hpp"
@@ -31,7 +32,18 @@ class StackHost : public Host {
   stack::Stack& stack_;
 
  private:
+  // Where packets to a destination leave from, as long as the tables are the same: what connect()
+  // asks for each time. Under control_.
+  struct Known {
+    std::uint64_t generation = ~std::uint64_t{0};
+    Ipv4Address destination{};
+    std::uint16_t device = 0;
+    std::optional<Ipv4Address> source{};
+  };
+  std::optional<Ipv4Address> look_up_source(Ipv4Address destination, std::uint16_t device) const;
+
   std::mutex control_;
+  std::array<Known, 64> known_{};
 };
 
 // Lanes and control core run on threads of their own; calls come from others.

@@ -67,12 +67,13 @@ bool LaneSockets::begin(Turn& turn, Answers answers) {
   context_.programs.look();
   unsigned done = take_handed_over(turn);
   context_.programs.for_each([&](LaneSession& session) {
-    if (session.shared->closing() || session.shared->lane_requests(context_.lane).broken()) {
+    RingReader& requests = session.shared->lane_requests(context_.lane);
+    if (session.shared->closing() || requests.broken()) {
       done += end_session(turn, session);
       return;
     }
     if (!session.waiting.empty()) go_on(turn, session);
-    done += take_requests(turn, session);
+    if (!requests.empty() || !tcp_.can_wake(turn.now)) done += take_requests(turn, session);
   });
   done += tcp_.end_waiting(turn, answers) ? 1 : 0;
   if (Survey* const question = question_.load(std::memory_order_acquire)) [[unlikely]] {
@@ -200,7 +201,7 @@ unsigned LaneSockets::take_requests(Turn& turn, LaneSession& session) {
     carry_out(turn, session, request);
     if (count % kRequestsInARow == 0) context_.transmitter.flush(turn);
   }
-  tcp_.settle(turn);
+  if (count != 0) tcp_.settle(turn);
   return count;
 }
 

@@ -96,12 +96,13 @@ void TcpSockets::refuse_connect(LaneSession& session, const Message& request, in
 // 0: the SYN is on its way.
 int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
                       const OptionSet& options, Flow flow, const ip::OutputRoute& way) {
-  std::uint32_t hash = context_.system.flow_hash.of(flow, wire::protocol::kTcp);
+  std::uint32_t hash = 0;
   const bool bound = flow.local_port != 0;
   if (!bound) {
     if (const int error = choose_port(turn, options.local_ports, flow, hash)) return error;
-  } else if (!flow_is_free(turn, flow, hash, true)) {
-    return EADDRNOTAVAIL;
+  } else {
+    hash = context_.system.flow_hash.of(flow, wire::protocol::kTcp);
+    if (!flow_is_free(turn, flow, hash, true)) return EADDRNOTAVAIL;
   }
   const std::uint8_t kDeferring = message_flag::kFastOpen | message_flag::kDefer;
   if ((request.flags & kDeferring) == kDeferring) {

@@ -191,6 +191,7 @@ bool TcpSockets::output_all(Turn& turn, Waiting& waiting) {
 }
 
 bool TcpSockets::end_waiting(Turn& turn, Answers answers) {
+  if (waiting_.empty() && passed_over_.empty()) return false;
   const bool long_enough = turn.now >= waiting_since_ + kLongestWait;
   if (answers == Answers::Coming && !long_enough) return false;
   bool any = output_all(turn, passed_over_);
