@@ -267,7 +267,7 @@ class Connection : private time::Timer {
   bool fit_window(packet::Turn& turn, Segment& segment);
   bool make_room(packet::Turn& turn, const Segment& segment);
   void take_in_order(packet::Turn& turn, Segment& segment);
-  void note_overlap(SeqRange range);
+  void note_duplicate(SeqRange range);
   void keep_beyond(packet::Turn& turn, Segment& segment);
   inline void note_arrival(packet::Turn& turn, const Segment& segment);
   void note_fin(const Segment& segment);
@@ -287,13 +287,22 @@ class Connection : private time::Timer {
   void send_probe(packet::Turn& turn);
   [[gnu::always_inline]] inline void arm_persist(packet::Turn& turn);
   inline bool paced(time::Instant now);
+  // What of data goes into one segment now: what SACK blocks take is not there for it (Linux:
+  // tcp_current_mss).
+  std::uint32_t send_mss() const {
+    const std::uint32_t mss = mss_of_half_window();
+    if (sack_.empty()) [[likely]]
+      return mss;
+    return mss - 4 - 8 * sack_.count(most_sack_blocks());
+  }
   // Linux: tcp_bound_to_half_wnd. A peer with a tiny window gets segments of half of it, so that
   // two are in flight (RFC 9293 3.8.6.2.1, (3)).
-  std::uint32_t send_mss() const {
+  std::uint32_t mss_of_half_window() const {
     const std::uint32_t cutoff = max_window_ > 536 ? max_window_ / 2 : max_window_;
     if (cutoff == 0 || mss_ <= cutoff) return mss_;
     return std::min<std::uint32_t>(mss_, std::max(cutoff, 48u));
   }
+  unsigned most_sack_blocks() const { return timestamps_ ? 3 : 4; }
   std::uint16_t mss_on_wire() const {
     return static_cast<std::uint16_t>(mss_ + (timestamps_ ? kTimestampBytes : 0));
   }

@@ -93,8 +93,7 @@ Connection::Judged Connection::check_sequence(packet::Turn& turn, Segment& segme
       challenge(turn);
     } else {
       if (segment.payload_length != 0 && segment.seq.before(next)) {
-        sack_.duplicate({segment.seq, earlier(segment.end(), next)});
-        engine_.counters.add(Count::TCPDSACKOldSent);
+        note_duplicate({segment.seq, earlier(segment.end(), next)});
         echo_duplicate(segment, turn.now);
       }
       if (in_window || segment.seq.after(edge)) engine_.counters.add(Count::BeyondWindow);

@@ -72,8 +72,7 @@ bool Connection::fit_window(packet::Turn& turn, Segment& segment) {
   const Seq edge = next + receive_buffer_.window(next);
   if (segment.end().at_or_before(next)) {
     if (segment.payload_length != 0) {
-      sack_.duplicate({segment.seq, segment.seq + segment.payload_length});
-      engine_.counters.add(Count::TCPDSACKOldSent);
+      note_duplicate({segment.seq, segment.seq + segment.payload_length});
       engine_.counters.add(Count::DelayedACKLost);
       ack_.enter_quick(receive_buffer_.last_window(), 16);
     }
@@ -83,7 +82,7 @@ bool Connection::fit_window(packet::Turn& turn, Segment& segment) {
   }
   if (segment.seq.before(next)) {
     const std::uint32_t old = next - segment.seq;
-    sack_.duplicate({segment.seq, next});
+    note_duplicate({segment.seq, next});
     ack_.owe_now();
     segment.payload.skip(old);
     segment.payload_length -= old;
@@ -130,7 +129,6 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   const std::uint32_t truesize = segment.payload.truesize();
   const bool hole = receive_queue_.has_hole();
   const Seq before = receive_queue_.next();
-  if (hole) note_overlap({before, before + bytes});
   const bool tight = !receive_buffer_.room(receive_queue_.truesize(), receive_buffer_.size() / 2);
   if (tight) engine_.counters.add(Count::TCPRcvCollapsed);
   receive_queue_.append(turn, engine_.memory, std::move(segment.payload), tight);
@@ -144,6 +142,7 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   } else if (!timestamps_) {
     receive_buffer_.measure_window(receive_queue_.next(), turn.now);
   }
+  if (hole) note_duplicate(sack_.overlap({before, before + bytes}));
   sack_.advance(receive_queue_.next());
   ack_.owe();
   // RFC 5681 4.2: at once when it fills all or part of a hole.
@@ -151,12 +150,13 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   raise(turn, event::kReadable);
 }
 
-// RFC 2883 section 4.2: of a segment that is partly a duplicate the first such part is told.
-void Connection::note_overlap(SeqRange range) {
-  const SeqRange both = sack_.overlap(range);
-  if (both.empty()) return;
-  sack_.duplicate(both);
-  engine_.counters.add(Count::TCPDSACKOfoSent);
+// What came twice is told once (RFC 2883; Linux: tcp_dsack_set). Of a segment that is a duplicate
+// in part only the first such part.
+void Connection::note_duplicate(SeqRange range) {
+  if (range.empty() || !sack_ok_) return;
+  engine_.counters.add(range.begin.before(receive_next()) ? Count::TCPDSACKOldSent
+                                                          : Count::TCPDSACKOfoSent);
+  sack_.duplicate(range);
 }
 
 // RFC 5681 4.2: a hole is told of at once, for each segment beyond it.
@@ -169,16 +169,15 @@ void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
       receive_queue_.keep(turn, engine_.memory, segment.seq, std::move(segment.payload));
   ack_.owe_now();
   if (kept.duplicate) {
-    sack_.duplicate(range);
-    engine_.counters.add(Count::TCPDSACKOfoSent);
+    note_duplicate(range);
     engine_.counters.add(Count::TCPOFOMerge);
     return;
   }
   engine_.counters.add(Count::TCPOFOQueue);
-  note_overlap(range);
-  sack_.add(kept.range);
-  // Linux: tcp_data_queue_ofo. What lies beyond a hole opens the window as what is in order does.
   if (sack_ok_) {
+    note_duplicate(sack_.overlap(range));
+    sack_.add(kept.range);
+    // Linux: tcp_data_queue_ofo. What lies beyond a hole opens the window as what is in order does.
     receive_buffer_.on_data(kept.range.length(), truesize, receive_queue_.truesize(),
                             engine_.memory);
   }

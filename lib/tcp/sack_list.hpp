@@ -62,6 +62,9 @@ class SackList {
   }
   void clear_duplicate() { has_duplicate_ = false; }
   bool empty() const { return count_ == 0 && !has_duplicate_; }
+  unsigned count(unsigned room) const {
+    return std::min<unsigned>(room, count_ + (has_duplicate_ ? 1u : 0u));
+  }
 
   // At most `room` blocks into the options of an ACK.
   void write(SegmentOptions& options, unsigned room) const {

@@ -20,8 +20,12 @@ SegmentOut Connection::blank(packet::Turn& turn, std::uint8_t flags) const {
   }
   if ((flags & flag::kAck) != 0) {
     segment.ack = receive_next();
-    if (ecn_ && echo_congestion_ && (flags & (flag::kSyn | flag::kRst)) == 0)
-      segment.flags |= flag::kEce;
+    if ((flags & (flag::kSyn | flag::kRst)) == 0) {
+      if (ecn_ && echo_congestion_) segment.flags |= flag::kEce;
+      // On data, too: who has much to send would never tell of a hole (RFC 2018 section 4).
+      if (!sack_.empty()) [[unlikely]]
+        sack_.write(segment.options, most_sack_blocks());
+    }
   }
   return segment;
 }
@@ -56,11 +60,8 @@ bool Connection::transmit(packet::Turn& turn, SegmentOut& segment) {
   return true;
 }
 
-// A pure ACK, with SACK blocks. They stand on these alone: a segment with data keeps its full size,
-// and whoever must know of a hole gets an ACK at once anyway.
 bool Connection::send_ack(packet::Turn& turn) {
   SegmentOut segment = blank(turn, flag::kAck);
-  if (sack_ok_ && !sack_.empty()) sack_.write(segment.options, timestamps_ ? 3 : 4);
   return transmit(turn, segment);
 }
 
