@@ -139,9 +139,7 @@ int set_tcp(OptionSet& set, std::uint32_t option, std::int64_t value) {
     case name::kCork:
       tcp.cork = value != 0;
       return 0;
-    case name::kQuickAck:
-      tcp.quick_ack = value != 0;
-      tcp.delayed_ack = value == 0;
+    case name::kQuickAck:  // a command to the connection, each time: nothing to remember
       return 0;
     case name::kMaxSegment:
       return value == 0 ? assign(tcp.max_segment, 0, 0, 0)

@@ -126,6 +126,7 @@ void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,
   tcp::Connection& connection = awake(turn, socket);
   connection.set_options(turn, socket.options->tcp);
   if (option == name::kNoDelay && value != 0) connection.push(turn);
+  if (option == name::kQuickAck) connection.quick_ack(turn, value != 0);
 }
 
 void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {

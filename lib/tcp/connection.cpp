@@ -303,11 +303,6 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
     set_mss();
     if (!opening()) recovery_.set_mss(mss_);
   }
-  if (options.quick_ack && !before.quick_ack) {
-    ack_.set_interactive(false);
-    if (ack_.owed()) ack_.owe_now();
-  }
-  if (options.delayed_ack && !before.delayed_ack) ack_.set_interactive(true);
   arm_keep_alive(turn.now);
   if (unsent_bytes() != 0 || ack_.now())
     output(turn);
@@ -318,6 +313,13 @@ void Connection::set_options(packet::Turn& turn, const SocketOptions& options) {
 void Connection::push(packet::Turn& turn) {
   push_ = true;
   if (unsent_bytes() != 0) output(turn);
+}
+
+void Connection::quick_ack(packet::Turn& turn, bool on) {
+  ack_.set_interactive(!on);
+  if (!on || !ack_.owed()) return;
+  ack_.owe_now();
+  output(turn);
 }
 
 // --- Ending.

@@ -139,6 +139,9 @@ class Connection : private time::Timer {
   // TCP_NODELAY was set, if only once more: what is queued goes, corked or not (Linux:
   // TCP_NAGLE_PUSH).
   void push(packet::Turn& turn);
+  // TCP_QUICKACK: on, the ACK that waits goes now; off, ACKs wait for answers until the connection
+  // proves to be no dialogue (Linux: __tcp_sock_set_quickack).
+  void quick_ack(packet::Turn& turn, bool on);
 
   // --- Resting. True: nothing moves on it, has not for a while, and all that it must remember
   // stands in `out`; it is Closed now, without a word, and to be destroyed. Its notify and counters

@@ -27,9 +27,13 @@ Connection::Judged Connection::check_ack(packet::Turn& turn, Segment& segment) {
       return Judged::Done;
     }
     remember_timestamp(segment, turn.now);
-    // It was overtaken; what its SACK blocks tell is news all the same (Linux: tcp_ack).
-    if (sack_ok_ && segment.options.sack_count != 0)
-      recovery_.on_ack(ack_event(segment, turn.now), turn.now);
+    // It was overtaken; what its SACK blocks tell is news all the same, its ECE is none (Linux:
+    // tcp_ack).
+    if (sack_ok_ && segment.options.sack_count != 0) {
+      AckEvent event = ack_event(segment, turn.now);
+      event.ecn_echo = false;
+      recovery_.on_ack(event, turn.now);
+    }
     return Judged::GoOn;
   }
   remember_timestamp(segment, turn.now);

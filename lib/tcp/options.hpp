@@ -26,8 +26,6 @@ struct SocketOptions {
   bool no_delay : 1 = false;          // TCP_NODELAY
   bool cork : 1 = false;              // TCP_CORK
   bool keep_alive : 1 = false;        // SO_KEEPALIVE
-  bool quick_ack : 1 = false;         // TCP_QUICKACK was set to 1: leaves interactive mode now
-  bool delayed_ack : 1 = false;       // TCP_QUICKACK was set to 0: enters interactive mode now
 
   friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };

@@ -27,10 +27,9 @@ bool Rack::on_late(Seq low, std::uint32_t mss, const Settings& settings) {
   return true;
 }
 
-void Rack::on_dsack(Seq una, Seq nxt) {
-  if (dsack_round_valid_ && una.before(dsack_round_)) return;
-  dsack_round_ = nxt;
-  dsack_round_valid_ = true;
+void Rack::on_dsack(std::uint64_t delivered, std::uint32_t undelivered) {
+  if (delivered < dsack_round_) return;
+  dsack_round_ = delivered + undelivered;
   multiplier_ = static_cast<std::uint8_t>(std::min(multiplier_ + 1, 255));
   persist_ = kPersist;
 }

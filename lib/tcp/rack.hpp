@@ -57,8 +57,10 @@ class Rack {
   // in vain. True: the path reorders (Linux: tcp_check_sack_reordering).
   bool on_late(Seq low, std::uint32_t mss, const Settings& settings);
   // Step 4, inputs: `round_start_una` is SND.UNA; a D-SACK widens the window once a round trip.
-  void on_dsack(Seq una, Seq nxt);
+  void on_dsack(std::uint64_t delivered, std::uint32_t undelivered);
   void on_recovery_end();
+  // All before `to` is delivered, and was never in a record (see Recovery::skip).
+  void skip(Seq to) { highest_sacked_ = to; }
 
   // `sacked`: bytes; `in_recovery`: RACK's loss detection acts at once then.
   time::Duration window(std::uint32_t sacked, std::uint32_t mss, bool in_recovery,
@@ -85,12 +87,14 @@ class Rack {
   time::Instant sent_{};  // of the newest delivered segment
   Seq end_{};
   Seq highest_sacked_{};
-  Seq dsack_round_{};  // SND.NXT when a D-SACK last widened the window
   time::Duration rtt_{};
+  // The total that is delivered when all is that was in flight as a D-SACK last widened the window:
+  // unlike SND.NXT it does not wrap.
+  std::uint64_t dsack_round_ = 0;
   std::uint32_t reordering_ = 3;
   std::uint32_t times_reordered_ = 0;
   std::uint8_t multiplier_ = 1, persist_ = 0;
-  bool valid_ = false, reordering_seen_ = false, dsack_round_valid_ = false;
+  bool valid_ = false, reordering_seen_ = false;
 };
 
 template <typename Lost>

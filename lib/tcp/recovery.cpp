@@ -122,6 +122,7 @@ void Recovery::mark_transmitted_again(SeqRange range, time::Instant now) {
 void Recovery::skip(Seq to) {
   LINNET_CHECK(board_.empty());
   una_ = nxt_ = high_ = usage_end_ = to;
+  rack_.skip(to);
 }
 
 // Linux: tcp_cwnd_validate.

@@ -109,7 +109,7 @@ class Recovery {
   // Bytes that may be put in flight now by cwnd, PRR or limited transmit; for retransmissions too.
   std::uint32_t send_allowance() const {
     // A SYN takes no room (RFC 7413 section 4.2.2: data may follow our SYN-ACK at once).
-    const std::uint32_t used = in_flight() - (syn_outstanding() ? std::min(in_flight(), 1u) : 0);
+    const std::uint32_t used = in_flight() - (syn_in_flight() ? 1 : 0);
     const std::uint32_t cwnd = std::max(window_.cwnd, window_.mss);
     return cwnd - std::min(cwnd, used);
   }
@@ -218,6 +218,9 @@ class Recovery {
   void take_duplicate(Ack& ack);
   std::uint32_t most_reno_sacked() const;
   bool syn_outstanding() const { return syn_ && una_ == initial_; }
+  bool syn_in_flight() const {
+    return syn_outstanding() && !board_.empty() && board_.first()->state == SentState::Outstanding;
+  }
 
   // The phases (recovery_phase.cpp).
   void react(Ack& ack);

@@ -105,7 +105,8 @@ void Recovery::take_sack(Ack& ack) {
 void Recovery::take_block(Ack& ack, SeqRange block) {
   if (!block.begin.before(block.end) || block.end.after(nxt_) || block.begin.before(una_) ||
       block.end.at_or_before(ack.event.ack)) {
-    counters_.add(Count::TCPSACKDiscard);
+    // Unless its ACK was only overtaken.
+    if (!ack.event.ack.before(una_) || block.end.after(una_)) counters_.add(Count::TCPSACKDiscard);
     return;
   }
   block.begin = later(block.begin, ack.event.ack);
@@ -134,7 +135,7 @@ void Recovery::take_dsack(Ack& ack, SeqRange block) {
   duplicate_sacks_ += segments;
   ack.out.duplicate_sack = true;
   if (probe_active_ && block.end == probe_end_) ack.probe_dsack = true;
-  rack_.on_dsack(una_, nxt_);
+  rack_.on_dsack(rate_.delivered(), nxt_ - una_ - board_.sacked());
   if (!undo_valid_ || undo_retransmissions_ <= 0 || !block.end.after(undo_marker_)) {
     counters_.add(undo_valid_ ? Count::TCPDSACKIgnoredOld : Count::TCPDSACKIgnoredNoUndo);
     return;

@@ -122,8 +122,10 @@ bool Recovery::react_frto(Ack& ack) {
   } else if (ack.out.advanced) {
     high_ = nxt_;
     frto_ = ack.event.more_to_send;
+  } else if (ack.duplicate) {
+    frto_ = false;  // step 2 a
   } else {
-    frto_ = false;
+    return false;  // of data in the other direction, of a window: it says nothing of the timeout
   }
   frto_new_data_ = frto_;
   return false;

@@ -38,11 +38,10 @@ bool RttEstimator::rest(RestedRecovery& out) const {
   return true;
 }
 
-// All that was sent is delivered: a later segment is newer than any that was delivered, and lies
-// behind any round of D-SACK.
+// All that was sent is delivered: a later segment is newer than any that was delivered, and any
+// round of D-SACK is over.
 bool Rack::rest(Seq una, RestedRecovery& out) const {
   if (highest_sacked_ != una || reordering_ > UINT16_MAX) return false;
-  if (dsack_round_valid_ && una.before(dsack_round_)) return false;
   out.reordering = static_cast<std::uint16_t>(reordering_);
   out.times_reordered = times_reordered_;
   out.rack_multiplier = multiplier_;

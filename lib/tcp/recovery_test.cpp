@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tcp/recovery_fixture.hpp"
+#include "tcp/rested.hpp"
 
 namespace linnet::tcp {
 namespace {
@@ -301,6 +302,32 @@ TEST_P(Recover, DSackTakesAReductionBack) {
   EXPECT_EQ(count(Count::TCPDSACKUndo), 1u);
 }
 
+TEST_P(Recover, TheRoundOfADSackEndsOnceForAll) {
+  constexpr std::uint32_t kLarge = 60'000;
+  begin("reno", true, kLarge);
+  measure();
+  open_window(10);
+  std::uint32_t base = sent_;
+  send(6);
+  wait_ms(100);
+  ack(base, {{base + kLarge, base + 6 * kLarge}});
+  EXPECT_EQ(resend(), List{base});
+  wait_ms(100);
+  ack(sent_);
+  send(1);
+  wait_ms(100);
+  EXPECT_TRUE(ack(sent_, {{base, base + kLarge}}).duplicate_sack);
+  // More than half of the sequence space later its end does not lie ahead.
+  for (std::uint64_t done = 0; done < 3'000'000'000; done += kLarge) {
+    send(1);
+    wait_ms(1);
+    ack(sent_);
+  }
+  wait_ms(10'000);
+  RestedRecovery out;
+  EXPECT_TRUE(recovery_.rest(now_, out));
+}
+
 TEST_P(Recover, EifelTakesAReductionBack) {
   measure();
   open_window(20);
@@ -335,6 +362,12 @@ TEST_P(Recover, T16_InventedDSacksUndoNothing) {
   EXPECT_GE(count(Count::TCPDSACKIgnoredDubious), 1u);
   EXPECT_TRUE(recovery_.in_recovery());
   EXPECT_EQ(recovery_.window().ssthresh, ssthresh);
+}
+
+TEST_P(Recover, WhatWentWithTheSynAloneLeavesARestingConnection) {
+  recovery_.skip(at(500));
+  RestedRecovery out;
+  EXPECT_TRUE(recovery_.rest(now_, out));
 }
 
 TEST_P(Recover, FrtoFindsASpuriousTimeoutBySack) {
@@ -373,6 +406,29 @@ TEST_P(Recover, FrtoSendsNewDataToTellWithoutSack) {
   wait_ms(10);
   const auto outcome = ack(base + 2000);  // step 3 b
   EXPECT_TRUE(outcome.spurious);
+  EXPECT_GE(recovery_.window().cwnd, cwnd);
+}
+
+TEST_P(Recover, FrtoIsNotEndedByWhatSaysNothingOfTheTimeout) {
+  begin("reno", false);
+  measure();
+  open_window(20);
+  const std::uint32_t base = sent_;
+  send(10);
+  const std::uint32_t cwnd = recovery_.window().cwnd;
+  expire();
+  EXPECT_EQ(resend(), List{base});
+  AckEvent data;  // of the other direction: no duplicate ACK
+  data.ack = at(base);
+  data.carries_data = true;
+  recovery_.on_ack(data, now_);
+  wait_ms(10);
+  ack_echo(base + 1000, {}, false, {}, true);
+  EXPECT_FALSE(recovery_.next_retransmission());
+  send(2);
+  recovery_.on_ack(data, now_);
+  wait_ms(10);
+  EXPECT_TRUE(ack(base + 2000).spurious);
   EXPECT_GE(recovery_.window().cwnd, cwnd);
 }
 

@@ -166,6 +166,18 @@ TEST_F(RestOne, A_connection_with_something_to_do_does_not_rest) {
   EXPECT_FALSE(a_.connection->rest(clock_.now(), left)) << "the peer has closed";
 }
 
+TEST_F(RestOne, What_came_twice_is_not_remembered_where_nobody_will_be_told) {
+  a_.settings.tcp_sack = 0;
+  establish();
+  ab_.duplicate = 1000;
+  a_.to_write = 100;
+  run(Duration::seconds(1));
+  ab_.duplicate = 0;
+  run(Duration::seconds(5));
+  Rested left;
+  EXPECT_TRUE(b_.connection->rest(clock_.now(), left));
+}
+
 TEST_F(RestOne, What_is_left_of_a_connection_is_small) {
   EXPECT_LE(sizeof(Rested), 448u);
 }
