@@ -182,6 +182,14 @@ void TcpSockets::remove(HalfOpenEntry& entry) {
   half_open_.destroy(entry.number);
 }
 
+// Linux: tcp_rtx_synack.
+void TcpSockets::send_again(Turn& turn, const Flow& flow, const OptionSet& options,
+                            const tcp::SegmentOut& syn_ack) {
+  counters_.add(Count::RetransSegs);
+  counters_.add(Count::TCPSynRetrans);
+  send_bare(turn, flow, options, syn_ack);
+}
+
 void TcpSockets::half_open_due(time::Timer& timer, time::Instant now, void* context) {
   auto& entry = static_cast<HalfOpenEntry&>(timer);
   auto& turn = *static_cast<Turn*>(context);
@@ -194,8 +202,8 @@ void TcpSockets::half_open_due(time::Timer& timer, time::Instant now, void* cont
     case tcp::HalfOpenTimer::GiveUp:
       return self.remove(entry);
     case tcp::HalfOpenTimer::Resend:
-      self.counters_.add(Count::RetransSegs);
-      self.send_bare(turn, entry.flow, listener->options, entry.state.syn_ack(now));
+      self.counters_.add(Count::TCPTimeouts);
+      self.send_again(turn, entry.flow, listener->options, entry.state.syn_ack(now));
       break;
     case tcp::HalfOpenTimer::Nothing:
       break;
@@ -215,7 +223,10 @@ void TcpSockets::take_half_open(Turn& turn, HalfOpenEntry& entry, Arrived& arriv
     case tcp::HalfOpenVerdict::Ignore:
       return end(turn, arrived, Drop::TcpHalfOpen);
     case tcp::HalfOpenVerdict::Answer:
-      send_bare(turn, entry.flow, listener->options, answer);
+      if ((answer.flags & tcp::flag::kSyn) != 0)
+        send_again(turn, entry.flow, listener->options, answer);
+      else
+        send_bare(turn, entry.flow, listener->options, answer);
       return end(turn, arrived, Drop::TcpHalfOpen);
     case tcp::HalfOpenVerdict::Remove:
       counters_.add(Count::EmbryonicRsts);

@@ -332,6 +332,8 @@ class TcpSockets final : public tcp::Host {
   bool refer(packet::Turn& turn, packet::Chain& chain, packet::PacketRef piece,
              std::uint32_t offset, std::uint32_t count);
   void finish_header(packet::Packet& packet, const Flow& flow);
+  void send_again(packet::Turn& turn, const Flow& flow, const OptionSet& options,
+                  const tcp::SegmentOut& syn_ack);
   void send_bare(packet::Turn& turn, const Flow& flow, const OptionSet& options,
                  const tcp::SegmentOut& segment);
 

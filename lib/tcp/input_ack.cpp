@@ -174,9 +174,13 @@ void Connection::input_expected(packet::Turn& turn, Segment& segment) {
   last_heard_ms_ = milliseconds(turn.now);
   remember_timestamp(segment, turn.now);
   const bool pure = segment.payload_length == 0;
-  if (pure) engine_.counters.add(Count::TCPPureAcks);
+  if (segment.ack != snd_una_)
+    engine_.counters.add(Count::TCPHPAcks);
+  else if (pure)
+    engine_.counters.add(Count::TCPPureAcks);
   process_ack(turn, segment);
   if (pure) return end_payload(turn, segment);
+  engine_.counters.add(Count::TCPHPHits);
   note_ecn(turn, segment);
   take_in_order(turn, segment);
 }
