@@ -10,6 +10,11 @@
 namespace linnet::tcp::tests {
 namespace {
 
+// What header prediction counts, and what the long way counts instead.
+bool tells_the_way(Count what) {
+  return what == Count::TCPHPHits || what == Count::TCPHPAcks || what == Count::TCPPureAcks;
+}
+
 class Expected : public ConnectionFixture, public testing::WithParamInterface<unsigned> {
  protected:
   static constexpr std::uint32_t kOurs = 0xffffff80u, kTheirs = 0xffffffc0u;
@@ -82,8 +87,11 @@ class Expected : public ConnectionFixture, public testing::WithParamInterface<un
     ASSERT_EQ(plain_.wheel.next_deadline(), slow_.wheel.next_deadline());
     ASSERT_EQ(plain_.notified, slow_.notified);
     ASSERT_EQ(plain_.confirmed, slow_.confirmed);
-    for (std::size_t i = 0; i < std::size(kCounterNames); ++i)
+    for (std::size_t i = 0; i < std::size(kCounterNames); ++i) {
+      if (tells_the_way(Count(i))) continue;
       ASSERT_EQ(plain_.count(Count(i)), slow_.count(Count(i))) << kCounterNames[i].name;
+    }
+    ASSERT_EQ(slow_.count(Count::TCPHPHits), 0u);
   }
 
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_.below(n)); }
