@@ -318,6 +318,8 @@ TEST_F(CallsTest, OptionsReadBackAsLinuxTellsThem) {
   EXPECT_EQ(ln_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name_of, &length), 0);
   EXPECT_STREQ(name_of, "bbr");
   EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 4), 0);
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, nullptr, 4), -1);
+  EXPECT_EQ(errno, EFAULT);
   EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth9", 4), -1);
   EXPECT_EQ(errno, ENODEV);
   std::uint64_t rate = 5'000'000'000;

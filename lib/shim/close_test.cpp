@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What ends with a descriptor, and what a call must not hold when it ends.
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
@@ -97,6 +98,26 @@ TEST_F(Closing, EndsAConnectThatNoLaneHasAnswered) {
   program_->pump();
   lane_->turn();
   EXPECT_EQ(lane_->close_flags, socket::message_flag::kAbort);
+}
+
+// Linux: inet_release does not ask for O_NONBLOCK.
+TEST_F(Closing, LingersOnANonBlockingSocketAsWell) {
+  const int fd = connected();
+  const struct linger linger{1, 5};
+  EXPECT_EQ(ln_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+  EXPECT_EQ(ln_fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+  host_.drives = false;
+  std::atomic<bool> out = false;
+  std::thread closer([&] {
+    EXPECT_EQ(ln_close(fd), 0);
+    out = true;
+  });
+  while (program_->blocked() == 0 && !out)
+    std::this_thread::yield();
+  EXPECT_FALSE(out) << "what is on its way has not arrived";
+  lane_->turn();
+  closer.join();
+  host_.drives = true;
 }
 
 int closed_by_signal = -1;

@@ -200,11 +200,12 @@ int Datagram::on_close() {
   return 0;
 }
 
-void Datagram::each_handle(const std::function<void(unsigned, Handle)>& tell) const {
-  const std::vector<Handle> handles = handles_;
-  for (unsigned lane = 0; lane < handles.size(); ++lane) {
-    if (handles[lane]) tell(lane, handles[lane]);
+std::vector<Socket::LaneHandle> Datagram::handles() const {
+  std::vector<LaneHandle> out;
+  for (unsigned lane = 0; lane < handles_.size(); ++lane) {
+    if (handles_[lane]) out.push_back({lane, handles_[lane]});
   }
+  return out;
 }
 
 // --- Events.

@@ -24,15 +24,16 @@ class Datagram final : public Socket {
   bool on_event(unsigned lane, const Message& event) override;
 
  protected:
+  using Lock = std::unique_lock<Mutex>;
   int on_close() override;
   int on_bound(std::unique_lock<Mutex>& lock) override;
   bool connected() const override { return connected_; }
-  void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
+  std::vector<LaneHandle> handles() const override;
+  void option_changed(Lock& lock, const OptionRow& row) override;
   int get_special(int level, int name, void* value, socklen_t* length) override;
   void refresh() override { publish(mask()); }
 
  private:
-  using Lock = std::unique_lock<Mutex>;
   // One datagram that waits to be read: the first `pieces` of pieces_ are its bytes.
   struct Arrived {
     Endpoint from, to;
@@ -68,7 +69,10 @@ class Datagram final : public Socket {
   int send_bytes(Lock& lock, std::span<const iovec> parts, std::size_t bytes, const Message& like,
                  bool may_block);
   int send_train(Lock& lock, std::vector<Message>& train, bool may_block);
-  bool cork(const SendCall& call);
+  int cork(Lock& lock, const SendCall& call, bool may_block);
+  int send_corked(Lock& lock, bool may_block);
+  void forget_corked();
+  bool wants_cork(const SendCall& call) const;
   bool may_leave();
   void arrived(unsigned lane, const Message& event);
   void failed(int error);
@@ -97,9 +101,11 @@ class Datagram final : public Socket {
   Fifo<socket::BufferRef> pieces_;
   std::vector<Coming> coming_;  // by lane
   Fifo<ErrorReport> errors_;
-  std::vector<std::byte> corked_;  // MSG_MORE
+  std::vector<std::byte> corked_;  // MSG_MORE, UDP_CORK
   bool corking_ = false;
+  // Of the first piece, and so of the datagram.
   Endpoint corked_peer_{}, corked_from_{};
+  std::uint32_t corked_control_ = 0;
 };
 
 }  // namespace linnet::shim

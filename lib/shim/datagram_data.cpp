@@ -3,6 +3,7 @@
 // ip_cmsg_send, ip_cmsg_recv, ip_recv_error.
 #include <linnet/socket.h>
 #include <linux/errqueue.h>
+#include <linux/udp.h>
 #include <netinet/in.h>
 #include <poll.h>
 
@@ -174,17 +175,47 @@ int Datagram::send_train(Lock& lock, std::vector<Message>& train, bool may_block
   return -std::exchange(local_error_, 0);
 }
 
-// Keeps the bytes where MSG_MORE or UDP_CORK asks for it. True: the call has no more to do.
-bool Datagram::cork(const SendCall& call) {
-  const bool more =
-      (call.flags & MSG_MORE) != 0 ||
-      (socket_kind_ == socket::Kind::Datagram && options_.get(IPPROTO_UDP, 1 /* UDP_CORK */) != 0);
-  if (!more && !corking_) return false;
+bool Datagram::wants_cork(const SendCall& call) const {
+  return (call.flags & MSG_MORE) != 0 ||
+         (socket_kind_ == socket::Kind::Datagram && options_.get(IPPROTO_UDP, UDP_CORK) != 0);
+}
+
+// Another piece of the datagram that MSG_MORE or UDP_CORK keeps; the last one sends it. 0 or
+// -errno.
+int Datagram::cork(Lock& lock, const SendCall& call, bool may_block) {
   const std::size_t at = corked_.size();
+  if (at + call.bytes > kLongestUdp) {
+    forget_corked();  // Linux: udp_flush_pending_frames
+    return -EMSGSIZE;
+  }
   corked_.resize(at + call.bytes);
   Pieces(call.parts, 0).read(corked_.data() + at, call.bytes);
-  corking_ = more;
-  return more;
+  corking_ = true;
+  return wants_cork(call) ? 0 : send_corked(lock, may_block);
+}
+
+void Datagram::forget_corked() {
+  corked_ = {};
+  corking_ = false;
+}
+
+int Datagram::send_corked(Lock& lock, bool may_block) {
+  Message like = message(RequestKind::SendTo);
+  like.peer = for_lane(corked_peer_);
+  like.local = corked_from_;
+  like.option = corked_control_;
+  const std::vector<std::byte> bytes = std::exchange(corked_, {});
+  corking_ = false;
+  local_error_ = 0;
+  const iovec whole{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  return send_bytes(lock, {&whole, 1}, bytes.size(), like, may_block);
+}
+
+// Linux: udp_lib_setsockopt; what it was kept for cannot be told of errors.
+void Datagram::option_changed(Lock& lock, const OptionRow& row) {
+  const bool uncorked =
+      row.level == IPPROTO_UDP && row.name == UDP_CORK && options_.get(row) == 0 && corking_;
+  if (uncorked) send_corked(lock, !nonblocking());
 }
 
 ssize_t Datagram::send(const SendCall& call) {
@@ -193,30 +224,29 @@ ssize_t Datagram::send(const SendCall& call) {
   if (const int bad = judge_bytes(call); bad != 0) return bad;
   const bool may_block = !nonblocking() && (call.flags & MSG_DONTWAIT) == 0;
   Lock lock(mutex_);
-  Message like = message(RequestKind::SendTo);
+  Endpoint peer, from;
   socket::ControlData data;
-  const bool corked = corking_;
-  if (!corked) {
-    if (const int bad = address_of(call, like.peer, like.local); bad != 0) return bad;
-    corked_peer_ = like.peer;
-    corked_from_ = like.local;
+  if (!corking_) {
+    if (const int bad = address_of(call, peer, from); bad != 0) return bad;
+    if (const int bad = read_control(call.control, from, data); bad != 0) return bad;
   }
-  like.peer = for_lane(corked_peer_);
-  like.local = corked_from_;
-  if (const int bad = read_control(call.control, like.local, data); bad != 0) return bad;
-  like.option = data.packed();
-  if (corked_.size() + call.bytes > kLongestUdp && corked) return -EMSGSIZE;
   if (error_ != 0) return take_error();
   if ((shutdown_ & kSendShut) != 0) return -EPIPE;
   if (const int bad = open(lock); bad != 0) return bad;
-  if (cork(call)) return static_cast<ssize_t>(call.bytes);
-  local_error_ = 0;
   int bad = 0;
-  if (corked) {
-    const std::vector<std::byte> bytes = std::exchange(corked_, {});
-    const iovec whole{const_cast<std::byte*>(bytes.data()), bytes.size()};
-    bad = send_bytes(lock, {&whole, 1}, bytes.size(), like, may_block);
+  if (corking_ || wants_cork(call)) {
+    if (!corking_) {
+      corked_peer_ = peer;
+      corked_from_ = from;
+      corked_control_ = data.packed();
+    }
+    bad = cork(lock, call, may_block);
   } else {
+    Message like = message(RequestKind::SendTo);
+    like.peer = for_lane(peer);
+    like.local = from;
+    like.option = data.packed();
+    local_error_ = 0;
     bad = send_bytes(lock, call.parts, call.bytes, like, may_block);
   }
   return bad != 0 ? bad : static_cast<ssize_t>(call.bytes);

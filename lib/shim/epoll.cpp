@@ -4,6 +4,7 @@
 #include <linnet/socket.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +25,7 @@ static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR &&
 
 Epoll::~Epoll() {
   let_go();  // it was not closed where the stack ended first
-  for (const int fd : {kernel_.load(), outside_, outside_event_}) {
+  for (const int fd : {kernel_.load(), outside_, outside_event_, outside_timer_}) {
     if (fd >= 0) close(fd);
   }
 }
@@ -70,7 +71,7 @@ void Epoll::drop_gone() {
     const std::lock_guard lock(mutex_);
     const Item* const item = gone_list_.pop_front();
     if (item == nullptr) return;
-    gone = items_.extract(item->fd);
+    gone = items_.extract(Key{item->fd, item->file.get()});
   }
 }
 
@@ -79,7 +80,7 @@ bool Epoll::reaches(const File& target, unsigned depth) {
   std::vector<std::shared_ptr<File>> sets;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [fd, item] : items_) {
+    for (const auto& [key, item] : items_) {
       if (!item.gone && item.file->kind() == File::Kind::Epoll) sets.push_back(item.file);
     }
   }
@@ -92,7 +93,7 @@ int Epoll::add(int fd, const std::shared_ptr<File>& target, const epoll_event& e
   Item* added = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const auto [at, is_new] = items_.try_emplace(fd, *this, fd, target);
+    const auto [at, is_new] = items_.try_emplace(Key{fd, target.get()}, *this, fd, target);
     if (!is_new) return -EEXIST;
     added = &at->second;
     added->event = event;
@@ -102,11 +103,11 @@ int Epoll::add(int fd, const std::shared_ptr<File>& target, const epoll_event& e
   return 0;
 }
 
-int Epoll::remove(int fd) {
+int Epoll::remove(const Key& key) {
   decltype(items_)::node_type node;
   {
     const std::lock_guard lock(mutex_);
-    node = items_.extract(fd);
+    node = items_.extract(key);
     if (node.empty()) return -ENOENT;
     unqueue(node.mapped());
     node.mapped().gone = true;
@@ -148,12 +149,12 @@ int Epoll::control(int operation, int fd, const std::shared_ptr<File>& target,
         return -ELOOP;
       return add(fd, target, *event);
     case EPOLL_CTL_DEL:
-      return remove(fd);
+      return remove({fd, target.get()});
     case EPOLL_CTL_MOD: {
       Item* item = nullptr;
       {
         const std::lock_guard lock(mutex_);
-        const auto found = items_.find(fd);
+        const auto found = items_.find({fd, target.get()});
         if (found == items_.end()) return -ENOENT;
         item = &found->second;
         item->event = *event;
@@ -199,26 +200,46 @@ std::size_t Epoll::collect_kernel(std::span<epoll_event> events) const {
   return got > 0 ? static_cast<std::size_t>(got) : 0;
 }
 
+// Our files and the kernel's go first by turns: neither keeps the others from being told of.
+std::size_t Epoll::look(std::span<epoll_event> events) {
+  if (kernel_ < 0) [[likely]]
+    return collect(events);
+  const bool kernel_first = kernel_first_.load(std::memory_order_relaxed);
+  kernel_first_.store(!kernel_first, std::memory_order_relaxed);
+  std::size_t count = kernel_first ? collect_kernel(events) : 0;
+  count += collect(events.subspan(count));
+  return kernel_first ? count : count + collect_kernel(events.subspan(count));
+}
+
+// What was signalled so far is looked at behind it.
+void Epoll::arm_outside() {
+  for (const int fd : {outside_event_, outside_timer_}) {
+    std::uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(fd, &count, sizeof count);
+  }
+  program().begin_outside_wait();
+  outside_armed_ = true;
+  program().pump();
+  if (!program().must_look()) return;
+  itimerspec soon{};
+  soon.it_value.tv_nsec = Program::kBufferRetry.count_ns();
+  timerfd_settime(outside_timer_, 0, &soon, nullptr);
+}
+
+void Epoll::disarm_outside() {
+  program().end_outside_wait();
+  outside_armed_ = false;
+}
+
 int Epoll::wait(std::span<epoll_event> events, time::Instant deadline, bool may_block,
                 const sigset_t* mask) {
-  const auto look = [&] {
-    const std::size_t ours = collect(events);
-    return ours + collect_kernel(events.subspan(ours));
-  };
-  if (outside_armed_) {
-    program().end_outside_wait();
-    outside_armed_ = false;
-    std::uint64_t count;
-    [[maybe_unused]] const ssize_t got = read(outside_event_, &count, sizeof count);
-  }
+  if (outside_armed_) disarm_outside();
   program().host().look();
   program().pump();
-  std::size_t count = look();
+  std::size_t count = look(events);
   if (count == 0 && !may_block && outside_ >= 0) {
-    program().begin_outside_wait();
-    outside_armed_ = true;
-    program().pump();
-    count = look();
+    arm_outside();
+    count = look(events);
   }
   if (count > 0 || !may_block || !program().host().may_sleep()) return static_cast<int>(count);
   Program::Sleeper sleeper(program(), deadline);
@@ -226,7 +247,7 @@ int Epoll::wait(std::span<epoll_event> events, time::Instant deadline, bool may_
   Host::Slept slept = Host::Slept::Woken;
   while (true) {
     sleeper.waiter().reset();
-    count = look();
+    count = look(events);
     if (count > 0 || slept == Host::Slept::TimedOut) return static_cast<int>(count);
     if (is_closed()) return -EBADF;
     if (slept == Host::Slept::Interrupted) return -EINTR;
@@ -239,46 +260,48 @@ int Epoll::kernel_fd() {
   const std::lock_guard serial(control_mutex_);
   if (outside_ >= 0) return outside_;
   const int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   const int outside = epoll_create1(EPOLL_CLOEXEC);
   epoll_event wanted{.events = EPOLLIN, .data = {}};
-  bool good = event >= 0 && outside >= 0 &&
+  bool good = event >= 0 && timer >= 0 && outside >= 0 &&
               epoll_ctl(outside, EPOLL_CTL_ADD, event, &wanted) == 0 &&
+              epoll_ctl(outside, EPOLL_CTL_ADD, timer, &wanted) == 0 &&
               epoll_ctl(outside, EPOLL_CTL_ADD, program().wake_fd(), &wanted) == 0;
   if (good && kernel_ < 0) good = make_kernel() == 0;
   good = good && epoll_ctl(outside, EPOLL_CTL_ADD, kernel_, &wanted) == 0;
   if (!good) {
     const int error = errno;
-    for (const int fd : {event, outside}) {
+    for (const int fd : {event, timer, outside}) {
       if (fd >= 0) close(fd);
     }
     return -error;
   }
   const std::lock_guard lock(mutex_);
   outside_event_ = event;
+  outside_timer_ = timer;
   outside_ = outside;
   return outside;
 }
 
 // Watches nothing any more.
 void Epoll::let_go() {
-  std::unordered_map<int, Item> items;
+  decltype(items_) items;
   {
     const std::lock_guard lock(mutex_);
     items.swap(items_);
-    for (auto& [fd, item] : items) {
+    for (auto& [key, item] : items) {
       unqueue(item);
       item.gone = true;
     }
   }
-  for (auto& [fd, item] : items)
+  for (auto& [key, item] : items)
     item.file->unwatch(item);
 }
 
 int Epoll::on_close() {
   const std::lock_guard serial(control_mutex_);
   let_go();
-  if (outside_armed_) program().end_outside_wait();
-  outside_armed_ = false;
+  if (outside_armed_) disarm_outside();
   const std::lock_guard lock(mutex_);
   closed_ = true;
   publish(POLLHUP);  // `close_last` wakes who waits

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -33,6 +34,13 @@ class Epoll final : public File {
   int on_close() override;
 
  private:
+  // A number may become another file's while the first one lives on by another name.
+  using Key = std::pair<int, const File*>;
+  struct HashKey {
+    std::size_t operator()(const Key& key) const {
+      return std::hash<const File*>()(key.second) ^ static_cast<std::size_t>(key.first);
+    }
+  };
   struct Item final : Watch {
     Item(Epoll& owner, int number, std::shared_ptr<File> what)
         : set(owner), fd(number), file(std::move(what)) {}
@@ -56,21 +64,26 @@ class Epoll final : public File {
   int control_kernel(int operation, int fd, const epoll_event* event);
   int make_kernel();
   void let_go();
-  int remove(int fd);
+  int remove(const Key& key);
   std::size_t collect(std::span<epoll_event> events);
   std::size_t collect_kernel(std::span<epoll_event> events) const;
   void drop_gone();
+  std::size_t look(std::span<epoll_event> events);
+  void arm_outside();
+  void disarm_outside();
   bool is_closed() const;
 
   std::mutex control_mutex_;  // adding and removing; before mutex_ of files
   // Under mutex_.
-  std::unordered_map<int, Item> items_;
+  std::unordered_map<Key, Item, HashKey> items_;
   IntrusiveList<Item, &Item::queued> ready_list_;
   std::size_t ready_count_ = 0;
   IntrusiveList<Item, &Item::queued> gone_list_;  // their files were closed
   std::atomic<int> kernel_{-1};                   // the kernel's descriptors among ours; set once
+  std::atomic<bool> kernel_first_{false};         // in the next look
   int outside_ = -1;                              // what kernel_fd gives
   int outside_event_ = -1;
+  int outside_timer_ = -1;  // for what nothing tells of
   bool outside_armed_ = false;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "shim/program.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "shim/descriptors.hpp"
@@ -105,8 +107,17 @@ void Program::starve(std::uint32_t number) {
     starved_.push_back(number);
     any_starved_.store(true, std::memory_order_release);
   }
+  look_again();
+}
+
+// Whoever waits for events sleeps for a short time only from now on.
+void Program::look_again() {
   const std::lock_guard lock(sleep_mutex_);
-  if (leader_ != nullptr) leader_->waiter_.wake();  // to sleep for a short time only
+  if (leader_ != nullptr) return leader_->waiter_.wake();
+  if (outside_waits_.load(std::memory_order_relaxed) == 0) return;
+  const std::uint64_t one = 1;
+  // It can only fail with a counter that is full: then the signal is there already.
+  [[maybe_unused]] const ssize_t put = write(wake_fd(), &one, sizeof one);
 }
 
 // Nothing tells when a buffer comes back to the pool: one is tried for.
@@ -149,7 +160,11 @@ void Program::wait_for_ring(unsigned lane) {
 }
 
 void Program::post(unsigned lane, const Message& message) {
-  if (!try_request(lane, message)) late_.emplace_back(lane, message);
+  if (!try_request(lane, message)) {
+    late_.emplace_back(lane, message);
+    any_late_.store(true, std::memory_order_release);
+    look_again();
+  }
   host().kick(lane);
 }
 
@@ -162,8 +177,14 @@ void Program::carry_out(unsigned lane) {
 void Program::pump() {
   const std::lock_guard lock(pump_mutex_);
   if (ended()) return;
-  if (!late_.empty()) [[unlikely]]
-    std::erase_if(late_, [this](const auto& late) { return try_request(late.first, late.second); });
+  if (!late_.empty()) [[unlikely]] {
+    std::erase_if(late_, [this](const auto& late) {
+      if (!try_request(late.first, late.second)) return false;
+      host().kick(late.first);
+      return true;
+    });
+    any_late_.store(!late_.empty(), std::memory_order_release);
+  }
   for (unsigned lane = 0; lane < lanes_; ++lane) {
     if (!session_->events(lane).empty()) take_events(lane);
   }
@@ -279,8 +300,7 @@ Host::Slept Program::Sleeper::sleep(std::span<pollfd> others, const sigset_t* ma
   }
   Host::Slept slept = Host::Slept::Woken;
   time::Instant until = deadline_;
-  if (leads && program_.any_starved_.load(std::memory_order_acquire))
-    until = std::min(until, program_.host().now() + kBufferRetry);
+  if (leads && program_.must_look()) until = std::min(until, program_.host().now() + kBufferRetry);
   if (!waiter_.woken()) slept = program_.host().sleep(descriptors_, until, mask);
   if (slept == Host::Slept::TimedOut && until < deadline_) slept = Host::Slept::Woken;
   if (leads) {

@@ -48,7 +48,7 @@ enum class Waited { Done, TimedOut, Interrupted, WouldBlock, Closed };
 
 class Program : public std::enable_shared_from_this<Program> {
  public:
-  // How often a buffer is looked for while somebody waits for one.
+  // How often a buffer or room in a ring is looked for while somebody waits for it.
   static constexpr time::Duration kBufferRetry = time::Duration::milliseconds(1);
 
   static Result<std::shared_ptr<Program>> create(const Parts& parts);
@@ -111,6 +111,12 @@ class Program : public std::enable_shared_from_this<Program> {
   // What is left at the end, the control core takes: our number may be another program's then.
   void give_back(const socket::BufferRef& ref) {
     if (!ended()) parts_.buffers.give_back(number_, ref);
+  }
+  // Something waits of which nobody tells: a free buffer for a socket that has none, or room in a
+  // ring for what was posted. The next pump looks for it.
+  bool must_look() const {
+    return any_starved_.load(std::memory_order_acquire) ||
+           any_late_.load(std::memory_order_acquire);
   }
   // The socket found no free buffer: it is told (`Socket::buffers_back`) by a `pump` that finds
   // one.
@@ -219,9 +225,11 @@ class Program : public std::enable_shared_from_this<Program> {
   // For a wait outside of our calls: the lanes signal `wake_fd` while it is on.
   int wake_fd() const { return session_->wake_fd(); }
   void begin_outside_wait() {
+    outside_waits_.fetch_add(1, std::memory_order_relaxed);
     if (!ended()) session_->begin_sleep();
   }
   void end_outside_wait() {
+    outside_waits_.fetch_sub(1, std::memory_order_relaxed);
     if (!ended()) session_->end_sleep();
   }
 
@@ -232,6 +240,7 @@ class Program : public std::enable_shared_from_this<Program> {
   void take_events(unsigned lane);
   void dispatch(unsigned lane, const socket::Message& event);
   void feed_starved();
+  void look_again();
   std::shared_ptr<Socket> find(std::uint32_t number);
 
   struct alignas(64) Writer {
@@ -253,12 +262,14 @@ class Program : public std::enable_shared_from_this<Program> {
   Mutex pump_mutex_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Socket>> unnamed_;  // under pump_mutex_
   std::vector<std::pair<unsigned, socket::Message>> late_;              // posted; under pump_mutex_
+  std::atomic<bool> any_late_{false};
   Mutex numbers_mutex_;
   std::vector<std::shared_ptr<Socket>> numbers_;
   std::vector<std::uint32_t> free_numbers_;
   std::mutex starved_mutex_;
   std::vector<std::uint32_t> starved_;  // sockets by number
   std::atomic<bool> any_starved_{false};
+  std::atomic<int> outside_waits_{0};
 
   mutable std::mutex names_mutex_;
   NameSources name_sources_;

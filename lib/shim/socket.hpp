@@ -9,7 +9,6 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -107,12 +106,18 @@ class Socket : public File {
   // After a successful bind: lanes may have to know. 0 or -errno.
   virtual int on_bound(std::unique_lock<Mutex>& /*lock*/) { return 0; }
   virtual bool listening() const { return false; }
-  // A socket of the lanes exists: options are told to it. Calls `tell(lane, handle)`.
-  virtual void each_handle(const std::function<void(unsigned, Handle)>& tell) const = 0;
+  // The lanes' sockets, that options are told to.
+  struct LaneHandle {
+    unsigned lane;
+    Handle handle;
+  };
+  virtual std::vector<LaneHandle> handles() const = 0;
   // Options that more than the table knows: -ENOPROTOOPT where this kind of socket has none such.
   virtual int get_special(int level, int name, void* value, socklen_t* length);
   // Whether the socket's state lets a number of the table be set, and what it becomes. 0 or -errno.
   virtual int judge_option(const OptionRow& /*row*/, int& /*number*/) const { return 0; }
+  // An option of the table was set: what follows from it at once.
+  virtual void option_changed(std::unique_lock<Mutex>& /*lock*/, const OptionRow& /*row*/) {}
   // Options that more than the table knows, as `get_special`.
   virtual int set_special(std::unique_lock<Mutex>& /*lock*/, int /*level*/, int /*name*/,
                           const void* /*value*/, socklen_t /*length*/) {
@@ -142,7 +147,8 @@ class Socket : public File {
 
  private:
   int adjust(const OptionRow& row, int& number) const;
-  int set_travelling(const OptionRow& row, std::int64_t value);
+  // Gives up the lock.
+  int set_travelling(std::unique_lock<Mutex>& lock, const OptionRow& row, std::int64_t value);
 };
 
 // --- Names.

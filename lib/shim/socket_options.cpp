@@ -105,17 +105,20 @@ bool applies(const OptionRow& row, File::Kind kind) {
 
 }  // namespace
 
-int Socket::set_travelling(const OptionRow& row, std::int64_t value) {
+int Socket::set_travelling(std::unique_lock<Mutex>& lock, const OptionRow& row,
+                           std::int64_t value) {
   if (!row.travels) return 0;
   Message message = this->message(RequestKind::SetOption);
   message.option =
       socket::option(static_cast<std::uint32_t>(row.level), static_cast<std::uint32_t>(row.name));
   message.value = static_cast<std::uint64_t>(value);
-  each_handle([&](unsigned lane, Handle handle) {
-    message.handle = handle;
-    program().request(lane, message);
-    program().carry_out(lane);
-  });
+  const std::vector<LaneHandle> all = handles();
+  lock.unlock();
+  for (const LaneHandle& at : all) {
+    message.handle = at.handle;
+    program().request(at.lane, message);
+    program().carry_out(at.lane);
+  }
   return 0;
 }
 
@@ -197,14 +200,15 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
   if (static_cast<int>(length) < 0) return -EINVAL;
   std::unique_lock lock(mutex_);
   const auto travel = [&](int option_level, int option_name, std::int64_t number) {
-    lock.unlock();
     const OptionRow row{option_level, option_name, OptionRow::Number, OptionRow::kBoth, 0, 0, 0,
                         true};
-    return set_travelling(row, number);
+    return set_travelling(lock, row, number);
   };
   if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
     char device[16] = {};
-    std::memcpy(device, value, std::min<std::size_t>(length, sizeof device - 1));
+    const std::size_t count = std::min<std::size_t>(length, sizeof device - 1);
+    if (value == nullptr && count > 0) return -EFAULT;
+    if (count > 0) std::memcpy(device, value, count);
     const int index = device[0] == '\0' ? -1 : program().host().device_index(device);
     if (device[0] != '\0' && index < 0) return -ENODEV;
     options_.change().device = index;
@@ -254,8 +258,8 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
                              options_.get(SOL_SOCKET, SO_REUSEPORT) != 0, local_.device);
   }
   refresh();
-  lock.unlock();
-  return set_travelling(*row, number);
+  option_changed(lock, *row);
+  return set_travelling(lock, *row, number);
 }
 
 int Socket::get_special(int level, int name, void* value, socklen_t* length) {

@@ -37,9 +37,11 @@ std::uint32_t Stream::rare_mask() const {
   if (state_ == State::Close || (shutdown_ == (kReceiveShut | kSendShut))) out |= POLLHUP;
   if ((shutdown_ & kReceiveShut) != 0 || end_) out |= kIn | POLLRDHUP;
   if (state_ == State::Close && attempt_ == Attempt::Connected) out |= kIn | POLLRDHUP;
-  if (readable()) out |= kIn;
+  // Linux: tcp_poll. The urgent byte is no part of what a read finds.
+  const bool at_mark = urgent_ && urgent_at_ == read_at_ && !options_.urgent_in_line();
+  if (readable(at_mark ? 1 : 0)) out |= kIn;
   if ((shutdown_ & kSendShut) != 0 || state_ == State::Close || writable()) out |= kOut;
-  if (urgent_ && !urgent_read_) out |= POLLPRI;
+  if (urgent_ && !urgent_read_ && arrived_at_ > urgent_at_) out |= POLLPRI;
   return out;
 }
 
@@ -177,9 +179,10 @@ int Stream::listen(int backlog) {
   state_ = State::Listen;
   opening_ += first ? program().lanes() : 0;
   error_ = 0;
+  const std::vector<LaneHandle> before = rare_->listens;
   lock.unlock();
   for (unsigned lane = 0; lane < program().lanes(); ++lane) {
-    for (const LaneHandle& at : rare_->listens) {
+    for (const LaneHandle& at : before) {
       if (at.lane == lane) requests.back().handle = at.handle;
     }
     program().request(lane, requests);
@@ -222,7 +225,7 @@ void Stream::arrive(unsigned lane, const Message& event, const OptionValues& opt
   handle_ = event.handle;
   local_ = event.local;
   peer_ = event.peer;
-  credit_ = granted_ = event.value;
+  credit_ = granted_ = static_cast<std::int64_t>(event.value);
   publish(mask());
 }
 
@@ -306,6 +309,7 @@ void Stream::close_listener(Lock& lock) {
 int Stream::on_close() {
   Lock lock(mutex_);
   closed_ = true;
+  publish(POLLHUP, POLLHUP);                // who waits need not wait for what lingers
   const bool unread = received_bytes_ > 0;  // RFC 2525 section 2.17
   drop_received();
   if (state_ == State::Listen) close_listener(lock);
@@ -321,13 +325,13 @@ int Stream::on_close() {
     program().request(lane, close);
     program().carry_out(lane);
     lock.lock();
-    if (lingers && !nonblocking()) {
+    if (lingers) {  // Linux: inet_release, whatever O_NONBLOCK says
       program().wait(*this, lock, deadline(time::Duration::seconds(options_->linger_seconds)), true,
                      [this] { return !handle_; });
     }
   }
   release_port();
-  publish(POLLHUP, POLLHUP);
+  publish(POLLHUP);
   const bool leaves = may_leave();
   lock.unlock();
   if (leaves) program().leave(number_);
@@ -429,19 +433,17 @@ void Stream::connection_event(const Message& event) {
       if (state_ != State::SynSent) return;
       state_ = State::Established;
       name_local(event.local);
-      credit_ += event.value;
-      granted_ += event.value;
+      credit_ += static_cast<std::int64_t>(event.value);
+      granted_ += static_cast<std::int64_t>(event.value);
       return happened(kOut);
     case EventKind::EndOfStream:
       end_ = true;
       return happened(kIn | POLLRDHUP | POLLHUP);
-    case EventKind::Space: {
-      const bool was = writable();
-      credit_ += event.value;
+    case EventKind::Space:
+      credit_ += static_cast<std::int64_t>(event.value);
       // SO_SNDBUF may have become smaller, and the memory of all connections scarce.
-      granted_ = std::max<std::uint64_t>(event.option, credit_);
-      return publish(mask(), writable() && !was ? kOut : 0);
-    }
+      granted_ = std::max<std::int64_t>(event.option, credit_);
+      return publish(mask());
     case EventKind::Failed:
       return failed(static_cast<int>(event.value));
     case EventKind::SoftError:
@@ -554,10 +556,10 @@ bool Stream::on_event(unsigned lane, const Message& event) {
   }
 }
 
-void Stream::each_handle(const std::function<void(unsigned, Handle)>& tell) const {
-  if (handle_) tell(lane_, handle_);
-  for (const LaneHandle& at : std::vector(rare_->listens))
-    tell(at.lane, at.handle);
+std::vector<Socket::LaneHandle> Stream::handles() const {
+  std::vector<LaneHandle> out = rare_->listens;
+  if (handle_) out.push_back({lane_, handle_});
+  return out;
 }
 
 }  // namespace linnet::shim

@@ -31,7 +31,7 @@ class Stream final : public Socket {
   int on_close() override;
   bool connected() const override { return state_ == State::Established; }
   bool listening() const override { return state_ == State::Listen; }
-  void each_handle(const std::function<void(unsigned, Handle)>& tell) const override;
+  std::vector<LaneHandle> handles() const override;
   int get_special(int level, int name, void* value, socklen_t* length) override;
   int judge_option(const OptionRow& row, int& number) const override;
   int set_special(std::unique_lock<Mutex>& lock, int level, int name, const void* value,
@@ -46,10 +46,6 @@ class Stream final : public Socket {
     socket::BufferRef buffer;
     std::uint32_t used = 0;  // bytes at its start that were read
     std::uint32_t left() const { return buffer.length - used; }
-  };
-  struct LaneHandle {
-    unsigned lane;
-    Handle handle;
   };
   // A thread that asks its lane.
   struct Question {
@@ -75,8 +71,9 @@ class Stream final : public Socket {
     return (readable() ? POLLIN | POLLRDNORM : 0u) | (writable() ? POLLOUT | POLLWRNORM : 0u);
   }
   std::uint32_t rare_mask() const;
-  bool readable() const {
-    return received_bytes_ >= static_cast<std::size_t>(options_.low_water());
+  // `beside`: bytes that are there and no part of the stream. Linux: tcp_stream_is_readable.
+  bool readable(unsigned beside = 0) const {
+    return received_bytes_ >= static_cast<std::size_t>(options_.low_water()) + beside;
   }
   bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
   bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
@@ -148,9 +145,10 @@ class Stream final : public Socket {
   bool urgent_ = false;           // there is a mark, at urgent_at_
   bool urgent_read_ = false;      // its byte was read
   std::uint64_t urgent_at_ = 0;
-  std::uint64_t credit_ = 0;   // bytes that may be sent
-  std::uint64_t granted_ = 0;  // of all that is not acknowledged and may be sent
-  bool starved_ = false;  // there was credit and no free buffer: not writable until one is back
+  // Bytes that may be sent; a lent buffer goes whole, and may leave less than nothing.
+  std::int64_t credit_ = 0;
+  std::int64_t granted_ = 0;  // of all that is not acknowledged and may be sent
+  bool starved_ = false;      // there was credit and no free buffer: not writable until one is back
   OnDemand<Rare> rare_;
 };
 

@@ -66,7 +66,8 @@ std::size_t Stream::fill(Lock& lock, const SendCall& call, std::size_t from) {
   Pieces pieces(call.parts, from);
   auto buffer = from < call.bytes && credit_ > 0 ? program().take_buffer() : std::nullopt;
   while (buffer && credit_ > 0 && state_ == State::Established) {
-    const auto want = std::min<std::uint64_t>(call.bytes - from - sent, credit_);
+    const auto want =
+        std::min<std::uint64_t>(call.bytes - from - sent, static_cast<std::uint64_t>(credit_));
     const auto count = static_cast<std::uint16_t>(std::min<std::uint64_t>(want, buffer->length));
     pieces.read(program().address(*buffer), count);
     Message message = this->message(RequestKind::Send);
@@ -101,7 +102,7 @@ bool Stream::send_small(const SendCall& call) {
   constexpr int kPlain = MSG_DONTWAIT | MSG_NOSIGNAL;
   const bool plain = state_ == State::Established && error_ == 0 && shutdown_ == 0 &&
                      (call.flags & ~kPlain) == 0 && call.parts.size() == 1;
-  if (!plain || call.bytes == 0 || call.bytes > credit_) return false;
+  if (!plain || call.bytes == 0 || static_cast<std::int64_t>(call.bytes) > credit_) return false;
   Program& to = program();
   const auto buffer = to.take_buffer();
   if (!buffer) return false;
@@ -110,7 +111,7 @@ bool Stream::send_small(const SendCall& call) {
     const socket::BufferRef filled{buffer->index, buffer->offset,
                                    static_cast<std::uint16_t>(call.bytes)};
     if (to.try_send(lane_, handle_, number_, filled)) {
-      credit_ -= call.bytes;
+      credit_ -= static_cast<std::int64_t>(call.bytes);
       publish(mask());
       return true;
     }
@@ -143,7 +144,7 @@ ssize_t Stream::send(const SendCall& call) {
       return sent > 0 ? static_cast<ssize_t>(sent) : broken_pipe(lock, call.flags);
     const std::size_t went = fill(lock, call, sent);
     sent += went;
-    const std::uint64_t had = credit_;  // more may come while the lock is given up
+    const std::int64_t had = credit_;  // more may come while the lock is given up
     const unsigned lane = lane_;
     lock.unlock();
     if (went > 0) program().carry_out(lane);
@@ -169,7 +170,7 @@ int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
   int taken = 0;
   for (const ln_buffer& buffer : buffers) {
     const auto waited = wait(lock, until, may_block, [&] {
-      return credit_ >= buffer.length || error_ != 0 || state_ != State::Established ||
+      return credit_ > 0 || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
     });
     if (waited != Waited::Done) return taken > 0 ? taken : result_of(waited);
@@ -180,8 +181,8 @@ int Stream::send_lent(std::span<const ln_buffer> buffers, int flags) {
     message.buffer = buffer_of(buffer);
     const bool last = &buffer == &buffers.back();
     if (!last || (flags & MSG_MORE) != 0) message.flags |= socket::message_flag::kPushLater;
-    credit_ -= buffer.length;
-    if (!push(lock, message)) continue;  // says why at the next look
+    credit_ -= static_cast<std::int64_t>(buffer.length);
+    if (!push(lock, message)) return taken > 0 ? taken : static_cast<int>(broken_pipe(lock, flags));
     ++taken;
   }
   publish(mask());

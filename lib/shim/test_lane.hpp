@@ -157,6 +157,7 @@ class TestHost final : public Host {
   bool may_sleep() override { return !drives; }
   Slept sleep(std::span<pollfd> descriptors, time::Instant deadline, const sigset_t*) override {
     if (now() >= deadline) return Slept::TimedOut;
+    sleeps_until = deadline;
     ::poll(descriptors.data(), descriptors.size(), -1);
     return now() >= deadline ? Slept::TimedOut : Slept::Woken;
   }
@@ -176,6 +177,7 @@ class TestHost final : public Host {
   EchoLane* lane = nullptr;
   std::atomic<bool> drives{true};
   bool ours = false;
+  std::atomic<time::Instant> sleeps_until{};  // of the last sleep
   std::atomic<std::int64_t> now_ns{1'000'000'000};
 };
 

@@ -58,7 +58,7 @@ enum class RequestKind : std::uint8_t {
   SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
               // dissolves -> Connected or Failed, with the cookie. What it does not hold by its
               // cookie, as that stands when the lane looks, it hears nothing of
-  Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); within the credit
+  Send,       // stream: buffer, flags kUrgent, kPushLater (MSG_MORE); while there is credit
   SendTo,     // datagram, to one lane: buffer, kMore: it goes on in the next message. In the first
               // one: peer (port 0: the connected one), local (address, device: where to send from,
               // IP_PKTINFO), option = ControlData

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What connections tell programs and programs tell connections, and the end of both.
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 #include "socket/drops.hpp"
@@ -18,6 +20,15 @@ constexpr std::uint32_t kMostConnections = 1u << 22;
 constexpr std::uint32_t kMostHalfOpen = 65536;
 constexpr std::uint32_t kMostListeners = 65536;
 constexpr std::uint32_t kSentRecords = 32768;
+
+// As an account that a buffer may have overdrawn, see `TcpSockets::send`.
+std::int32_t credit_of(const TcpSocket& socket) {
+  return static_cast<std::int32_t>(socket.credit);
+}
+// What may be sent, no more than the account can hold.
+std::uint32_t space_of(const TcpSocket& socket) {
+  return std::min<std::uint32_t>(socket.connection->send_space(), INT32_MAX);
+}
 
 bool all_acknowledged(tcp::State state) {
   return state == tcp::State::FinWait2 || state == tcp::State::TimeWait ||
@@ -67,7 +78,9 @@ void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {
   if (!packet) return;
   turn.ledger.generated.add();
   const std::uint32_t bytes = packet.length();
-  if (bytes == 0 || bytes > socket.credit) return turn.drop(std::move(packet), Drop::NoCredit);
+  // As a packet goes into Linux's send buffer while that is not full (sk_stream_memory_free): a
+  // buffer that is longer than all the room there will ever be has to go some time.
+  if (bytes == 0 || credit_of(socket) <= 0) return turn.drop(std::move(packet), Drop::NoCredit);
   socket.credit -= bytes;
   begin_row(turn, socket);
   row_.sends = true;
@@ -250,7 +263,7 @@ bool TcpSockets::tell_opening(Turn& turn, TcpSocket& socket) {
     message.program = listener->program;
   }
   socket.told = true;
-  socket.credit = socket.connection->send_space();
+  socket.credit = space_of(socket);
   message.local = {socket.flow.local, socket.flow.local_port, packet::kNoDevice};
   message.peer = {socket.flow.peer, socket.flow.peer_port, socket.device};
   message.value = socket.credit;
@@ -262,7 +275,15 @@ bool TcpSockets::tell_opening(Turn& turn, TcpSocket& socket) {
 bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
   if (socket.session == nullptr || !socket.told) return true;
   LaneSession& session = *socket.session;
-  if ((socket.events & event::kUrgent) != 0) tell_urgent(socket);
+  if ((socket.events & event::kUrgent) != 0) {
+    // The mark stands before the data that follows, and waits for room as that does.
+    if (!context_.programs.has_room(session, 1)) {
+      context_.programs.wait_for_room(socket);
+      return false;
+    }
+    tell_urgent(socket);
+    socket.events &= static_cast<std::uint16_t>(~event::kUrgent);
+  }
   for (;;) {
     if (!socket.untold) {
       Packet data = socket.connection->take_received(turn);
@@ -288,13 +309,13 @@ bool TcpSockets::tell_data(Turn& turn, TcpSocket& socket) {
     Parcel parcel(std::move(socket.untold), 0);
     parcel.tell(context_, session, Context::event(EventKind::Data, socket));
   }
-  socket.events &= static_cast<std::uint16_t>(~(event::kReadable | event::kUrgent));
+  socket.events &= static_cast<std::uint16_t>(~event::kReadable);
   return true;
 }
 
 void TcpSockets::tell_urgent(TcpSocket& socket) {
   const auto offset = socket.connection->urgent_offset();
-  if (!offset || !context_.programs.has_room(*socket.session, 1)) return;
+  if (!offset) return;
   Message message = Context::event(EventKind::Urgent, socket);
   // From the next byte that is told from here on.
   const std::int64_t untold = socket.untold ? socket.untold.length() : 0;
@@ -313,7 +334,8 @@ bool TcpSockets::worth_telling(std::uint32_t space, std::uint32_t credit) const 
 bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (socket.session == nullptr) return true;
   LaneSession& session = *socket.session;
-  const std::uint32_t space = socket.told ? socket.connection->send_space() : 0;
+  const std::uint32_t space = socket.told ? space_of(socket) : 0;
+  const std::uint32_t credit = static_cast<std::uint32_t>(std::max(credit_of(socket), 0));
   const bool closed = (socket.events & (event::kClosed | event::kError)) != 0;
   const bool over = closed || (socket.events & event::kTimeWait) != 0 ||
                     (socket.lingering && all_acknowledged(socket.connection->state()));
@@ -322,9 +344,9 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
     context_.programs.wait_for_room(socket);
     return false;
   }
-  if (worth_telling(space, socket.credit) && !over) {
+  if (worth_telling(space, credit) && !over) {
     Message message = Context::event(EventKind::Space, socket);
-    message.value = space - socket.credit;
+    message.value = static_cast<std::uint64_t>(std::int64_t{space} - credit_of(socket));
     message.option = socket.connection->send_capacity();
     socket.credit = space;
     context_.programs.tell(session, message);
