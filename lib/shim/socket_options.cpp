@@ -231,6 +231,9 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
   const bool needs_a_byte = name == IP_FREEBIND || name == IP_MULTICAST_TTL;
   if (level == IPPROTO_IP && needs_a_byte && length < 1) return -EINVAL;
   const bool needs_an_int = name == IP_UNICAST_IF || name == kLocalPortRange;
+  // Linux reads the number before it judges how long it has to be.
+  const bool reads_first = level == SOL_SOCKET || (level == IPPROTO_IP && needs_an_int);
+  if (value == nullptr && length > 0 && reads_first) return -EFAULT;
   if (level == IPPROTO_IP && needs_an_int && length != sizeof(int)) return -EINVAL;
   if (level == SOL_SOCKET) {
     const int structure = set_structure(options_, name, value, length);

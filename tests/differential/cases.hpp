@@ -21,6 +21,8 @@ std::vector<Case> state_cases();
 std::vector<Case> option_cases();
 // Making sockets, descriptors, epoll, and stories of several calls.
 std::vector<Case> story_cases();
+// What a socket is told about, and when.
+std::vector<Case> notice_cases();
 
 // --- Shared words of cases.
 sockaddr_in loopback(std::uint16_t port);

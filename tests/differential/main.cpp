@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   std::vector<Case> cases = state_cases();
-  for (const auto& more : {option_cases(), story_cases()})
+  for (const auto& more : {option_cases(), story_cases(), notice_cases()})
     cases.insert(cases.end(), more.begin(), more.end());
   unsigned agreed = 0, excused = 0, failed = 0;
   for (const Case& each : cases) {
