@@ -171,6 +171,34 @@ TEST_P(PlainAck, IsNoneWhileALossIsSuspectedOrRepaired) {
   expect_alike();
 }
 
+// A flow that never pauses is never without anything in flight.
+TEST_P(PlainAck, IsThereAgainAWindowAfterALoss) {
+  for (const bool sack : {true, false}) {
+    begin_both("cubic", sack);
+    for (int i = 0; i < 10; ++i)
+      send_both(kMss);
+    wait_ms(50);
+    for (std::uint32_t i = 2; i <= 10; ++i) {
+      if (sack)
+        ack_both(acked_, {range(acked_ + kMss, acked_ + i * kMss)});
+      else
+        ack_both(acked_);
+    }
+    EXPECT_NE(recovery_.ca_state(), 0u);
+    resend_both();
+    for (int i = 0; i < 6; ++i) {
+      send_both(2 * kMss);
+      wait_ms(50);
+      taken_ = 0;
+      ack_both(sent_ - kMss);
+      EXPECT_LE(taken_, i < 1 ? 0u : 1u);
+      expect_alike();
+      ASSERT_NE(recovery_.in_flight(), 0u);
+    }
+    EXPECT_EQ(taken_, 1u) << (sack ? "with" : "without") << " SACK";
+  }
+}
+
 TEST_P(PlainAck, IsNoneWhileALossProbeIsJudged) {
   begin_both("cubic", true);
   send_both(kMss);

@@ -15,6 +15,7 @@ void Scoreboard::index() {
   for (SentRecord& record : times_) {
     ++steps_;
     records_.insert(records_.end(), record);
+    disorder_end_ = record.range.end;
   }
 }
 
@@ -73,6 +74,7 @@ SentRecord* Scoreboard::isolate(SentRecord& record, SeqRange block, std::uint32_
 }
 
 void Scoreboard::mark_sacked(SentRecord& record) {
+  disorder();
   leave(record);
   record.state = SentState::Sacked;
   count(record, record.range.length());
@@ -99,7 +101,7 @@ SentRecord& Scoreboard::join_sacked(SentRecord& record) {
 
 void Scoreboard::mark_lost(SentRecord& record) {
   LINNET_CHECK(record.state != SentState::Lost);
-  index();
+  disorder();
   leave(record);
   record.state = SentState::Lost;
   count(record, record.range.length());
@@ -107,7 +109,7 @@ void Scoreboard::mark_lost(SentRecord& record) {
 }
 
 void Scoreboard::mark_sent(SentRecord& record, time::Instant now, const SentStamp& stamp) {
-  index();
+  disorder();
   leave(record);
   record.state = SentState::Outstanding;
   record.retransmitted = true;
@@ -121,6 +123,7 @@ void Scoreboard::mark_sent(SentRecord& record, time::Instant now, const SentStam
 }
 
 void Scoreboard::unmark_lost() {
+  if (!losses_.empty()) disorder();
   while (!losses_.empty()) {
     SentRecord& record = *losses_.rbegin();
     ++steps_;

@@ -5,10 +5,11 @@
 //   by loss                            [ lost ]                             what is sent again next
 //   by time               [ out ] -> [ out ] -> [ out, sent again ]         what RACK judges
 //
-// As long as nothing was sacked, lost or sent again since the board was empty, the orders of time
-// and of sequence are one: the list stands for both (`in_order`), and what is pushed and
-// acknowledged costs no tree. The tree by sequence is made when it is first asked for, a step for
-// each record, and stays until the board is empty.
+// As long as nothing that is here was sacked, lost or sent again, or was here when something was,
+// the orders of time and of sequence are one: the list stands for both (`in_order`), and what is
+// pushed and acknowledged costs no tree. The tree by sequence is made when it is first asked for, a
+// step for each record, and goes when all that stood on the board then, or at the last disorder, is
+// acknowledged: a peer that brings it about makes it cost a step for each record once more.
 //
 // A peer chooses where SACK cuts: ranges are cut at multiples of the MSS only and sacked neighbours
 // grow together (Linux: tcp_match_skb_to_sack, tcp_shift_skb_data), so that there are never more
@@ -143,6 +144,11 @@ class Scoreboard {
     pool_.give_back(record);
   }
   void index();  // from here on the tree by sequence stands
+  // What is on the board now may be in another order by time than by sequence.
+  void disorder() {
+    index();
+    disorder_end_ = records_.rbegin()->range.end;
+  }
   // The part of `record` in `block` that may be told apart; nullptr: none.
   SentRecord* isolate(SentRecord& record, SeqRange block, std::uint32_t mss);
   void mark_sacked(SentRecord& record);
@@ -157,6 +163,7 @@ class Scoreboard {
   std::uint32_t bytes_[3] = {};
   std::uint32_t retransmitted_ = 0;
   std::uint64_t steps_ = 0;
+  Seq disorder_end_{};  // with a tree: beyond it the orders are one
 };
 
 [[gnu::always_inline]] inline void Scoreboard::push(SeqRange range, time::Instant now,
@@ -173,8 +180,10 @@ class Scoreboard {
       count(before, range.length());
       return;
     }
-    if (in_order() && now < before.sent) [[unlikely]]
+    if (now < before.sent) [[unlikely]] {
       index();
+      disorder_end_ = range.end;
+    }
   }
   SentRecord* record = pool_.take();
   LINNET_CHECK(record != nullptr);
@@ -212,7 +221,7 @@ void Scoreboard::acknowledge(Seq una, Gone&& gone) {
   if (in_order()) return acknowledge_in_order(una, std::forward<Gone>(gone));
   while (!records_.empty()) {
     SentRecord& record = *records_.begin();
-    if (!record.range.begin.before(una)) return;
+    if (!record.range.begin.before(una)) break;
     ++steps_;
     if (una.at_or_after(record.range.end)) {
       gone(static_cast<const SentRecord&>(record), record.range);
@@ -223,7 +232,11 @@ void Scoreboard::acknowledge(Seq una, Gone&& gone) {
     gone(static_cast<const SentRecord&>(record), SeqRange{record.range.begin, una});
     discount(record, part);
     record.range.begin = una;  // the order stays as it is
-    return;
+    break;
+  }
+  if (una.at_or_after(disorder_end_)) {
+    steps_ += size_;
+    records_.clear();
   }
 }
 

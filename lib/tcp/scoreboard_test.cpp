@@ -129,9 +129,12 @@ TEST_P(Board, StandsInOrderUntilItIsAskedForMore) {
   push(20);
   EXPECT_EQ(board.find(at(85))->range, range(80, 100));
   EXPECT_EQ(board.steps() - before, 3u);
-  EXPECT_EQ(acknowledge(90),
-            (std::vector{range(25, 40), range(40, 60), range(60, 80), range(80, 90)}));
+  EXPECT_EQ(acknowledge(70), (std::vector{range(25, 40), range(40, 60), range(60, 70)}));
   EXPECT_FALSE(board.in_order());
+  // All that stood there then is gone.
+  EXPECT_EQ(acknowledge(90), (std::vector{range(70, 80), range(80, 90)}));
+  EXPECT_TRUE(board.in_order());
+  EXPECT_EQ(board.first()->range, range(90, 100));
   EXPECT_EQ(acknowledge(100), std::vector{range(90, 100)});
   EXPECT_TRUE(board.in_order());
   EXPECT_TRUE(board.empty());
