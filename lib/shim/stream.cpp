@@ -89,13 +89,15 @@ int Stream::aim(const sockaddr* address, socklen_t length) {
   return 0;
 }
 
-void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferRef& buffer) {
+void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferRef& buffer,
+                           std::size_t waiting) {
   state_ = State::SynSent;
   attempt_ = Attempt::Connecting;
   end_ = deferred_ = refused_ = false;
   shutdown_ = 0;
   opening_ = 1;
   in_syn_ = 0;
+  if (!rare_->last_info.empty()) rare_.change().last_info.clear();
   credit_ = granted_ = 0;
   lane_ = program().host().lane_for(number_, program().lanes());
   publish(mask());
@@ -103,6 +105,7 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
   Message connect = message(RequestKind::Connect);
   connect.flags = flags;
   connect.buffer = buffer;
+  connect.value = waiting;
   requests.push_back(connect);
   const unsigned lane = lane_;
   lock.unlock();
@@ -152,6 +155,7 @@ int Stream::disconnect(Lock& lock) {
   state_ = State::Close;
   attempt_ = Attempt::Unconnected;
   drop_received();
+  if (!rare_->last_info.empty()) rare_.change().last_info.clear();
   if (resets) error_ = ECONNRESET;
   shutdown_ = 0;
   end_ = urgent_ = deferred_ = false;
@@ -469,8 +473,19 @@ bool Stream::handle_closed(unsigned lane, const Message& event) {
     handle_ = {};
     if (state_ == State::SynSent || state_ == State::Established) state_ = State::Close;
   }
+  keep_info(event);
   publish(mask(), POLLHUP);
   return may_leave();
+}
+
+// Unless another connection has begun meanwhile.
+void Stream::keep_info(const Message& event) {
+  if (event.buffer.index == socket::BufferRef::kNone) return;
+  if (state_ == State::Close && !closed_) {
+    const std::byte* const info = program().address(event.buffer);
+    rare_.change().last_info.assign(info, info + event.buffer.length);
+  }
+  program().give_back(event.buffer);
 }
 
 // No lane knows of the closed socket any more: its number is free, once.

@@ -60,6 +60,7 @@ class Stream final : public Socket {
     std::vector<LaneHandle> closing{};  // not ours any more; their Closed is to come
     std::uint64_t asked = 0;            // cookie of the last query
     std::vector<Question> questions{};
+    std::vector<std::byte> last_info{};  // TCP_INFO of a connection that has ended
   };
   using Lock = std::unique_lock<Mutex>;
 
@@ -78,7 +79,9 @@ class Stream final : public Socket {
   bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
   bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
   int aim(const sockaddr* address, socklen_t length);
-  void start_connect(Lock& lock, std::uint8_t flags = 0, const socket::BufferRef& buffer = {});
+  // `waiting`: bytes with which this thread sleeps until it is connected, `buffer` included.
+  void start_connect(Lock& lock, std::uint8_t flags = 0, const socket::BufferRef& buffer = {},
+                     std::size_t waiting = 0);
   ssize_t send_with_syn(Lock& lock, const SendCall& call, bool may_block);
   std::vector<Message> fast_open_messages() const;
   void tell_fast_open(Lock& lock);
@@ -111,6 +114,7 @@ class Stream final : public Socket {
   void drop_received();
   bool may_leave();
   bool handle_closed(unsigned lane, const Message& event);
+  void keep_info(const Message& event);
   void opened(unsigned lane, const Message& event);
   void connection_event(const Message& event);
   void failed(int error);

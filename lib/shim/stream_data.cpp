@@ -489,6 +489,11 @@ int Stream::tcp_info(void* value, socklen_t* length) {
     info.tcpi_sacked = static_cast<std::uint32_t>(rare_->backlog);
   }
   if (!handle_) {
+    const std::vector<std::byte>& last = rare_->last_info;
+    if (state_ == State::Close && !last.empty()) {
+      std::memcpy(&info, last.data(), std::min(last.size(), sizeof info));
+      info.tcpi_state = 7;  // one in TIME-WAIT, too
+    }
     const auto count = std::min<std::size_t>(*length, sizeof info);
     std::memcpy(value, &info, count);
     *length = static_cast<socklen_t>(count);

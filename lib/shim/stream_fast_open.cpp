@@ -45,7 +45,7 @@ ssize_t Stream::send_with_syn(Lock& lock, const SendCall& call, bool may_block) 
     Pieces(call.parts, 0).read(program().address(*buffer), count);
     data = {buffer->index, buffer->offset, count};
   }
-  start_connect(lock, socket::message_flag::kFastOpen, data);
+  start_connect(lock, socket::message_flag::kFastOpen, data, may_block ? call.bytes : 0);
   program().wait_for_lane(*this, lock, [this] { return opening_ == 0; });
   const ssize_t taken = in_syn_;
   const int result = finish_connect(lock, -EINPROGRESS, may_block);

@@ -357,16 +357,9 @@ void LaneSockets::answer_query(Turn& turn, Socket& socket, const Message& reques
         answer.value =
             std::uint64_t{connection->unread_bytes()} << 32 | connection->unacknowledged_bytes();
     } else if (what == QueryKind::TcpInfo) {
-      answer.option = ENOBUFS;
-      tcp::Info info{};
-      tcp_.info(stream, turn.now, info);
-      Packet packet = context_.system.pool.allocate();
-      if (packet) {
-        std::memcpy(packet.put(sizeof info), &info, sizeof info);
-        answer.option = 0;
-        answer.value = sizeof info;
-        answer.buffer = context_.system.buffers.hand_out(socket.session->number, packet.release());
-      }
+      answer.buffer = tcp_.hand_out_info(stream, turn.now);
+      answer.option = answer.buffer.index == BufferRef::kNone ? ENOBUFS : 0;
+      answer.value = answer.buffer.length;
     }
   }
   context_.programs.tell(*socket.session, answer);

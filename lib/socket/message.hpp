@@ -53,7 +53,8 @@ enum class RequestKind : std::uint8_t {
               // the lane that owns the flow, then Connected or Failed. Options before Opened:
               // SetOption with handle 0 and `program`, sent to the same lane before Connect.
               // kFastOpen: by RFC 7413; buffer: what the SYN may carry, Opened's value says how
-              // much of its front it took; kDefer: where the SYN could carry data nothing is done
+              // much of its front it took; value = bytes of a thread that sleeps until connected;
+              // kDefer: where the SYN could carry data nothing is done
               // -> Failed EINPROGRESS
   SetPeer,    // to every lane: local (its address from now on; any: by route), peer; peer.port 0
               // dissolves -> Connected or Failed, with the cookie. What it does not hold by its
@@ -90,7 +91,8 @@ enum class EventKind : std::uint8_t {
   SoftError,  // value = errno, option = ICMP type | code << 8 | rest's low half << 16, peer = where
               // the packet went, local.address = who says so
   Urgent,     // value = offset of the mark from the next unread byte
-  Closed,     // the handle is gone; answers Close, or the lane gave it up after Failed
+  Closed,     // the handle is gone; answers Close, or the lane gave it up after Failed: a
+              // connection's buffer is what TCP_INFO says of it from now on
   Answer,     // to Query: option = errno; value; buffer where the query wants one
 };
 

@@ -143,7 +143,8 @@ int TcpSockets::start(Turn& turn, LaneSession& session, const Message& request,
   }
   packet::Packet data = context_.system.buffers.take_over(session.number, request.buffer);
   if (data) turn.ledger.generated.add();
-  const tcp::FastOpenAttempt attempt = attempt_for(turn, flow, options, socket.proves_path);
+  tcp::FastOpenAttempt attempt = attempt_for(turn, flow, options, socket.proves_path);
+  attempt.waiting = request.value;
   opened.value =
       socket.connection->connect(turn, initial, stamp, way.mtu, attempt, std::move(data));
   context_.programs.tell(session, opened);

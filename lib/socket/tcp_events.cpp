@@ -362,7 +362,9 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
     message.value = static_cast<std::uint64_t>(socket.connection->error());
     context_.programs.tell(session, message);
   }
-  context_.programs.tell(session, Context::event(EventKind::Closed, socket));
+  Message gone = Context::event(EventKind::Closed, socket);
+  if (!socket.lingering) gone.buffer = hand_out_info(socket, turn.now);
+  context_.programs.tell(session, gone);
   make_orphan(turn, socket);
   return true;
 }

@@ -3,6 +3,7 @@
 // left of them (tcp/rested.hpp) stands in the socket. Nobody rests while there is room.
 //
 //   begins, wakes --> awake: | c | c | c | <-- looked at in turn, when places become few --> rests
+#include <cstring>
 #include <utility>
 
 #include "socket/tcp_sockets.hpp"
@@ -132,6 +133,15 @@ void TcpSockets::info(const TcpSocket& socket, time::Instant now, tcp::Info& out
   tcp::Connection woken(engine_, socket.options->tcp, socket.rested);
   woken.info(now, out);
   woken.let_go();
+}
+
+BufferRef TcpSockets::hand_out_info(const TcpSocket& socket, time::Instant now) {
+  packet::Packet packet = context_.system.pool.allocate();
+  if (!packet) return {};
+  tcp::Info told{};
+  info(socket, now, told);
+  std::memcpy(packet.put(sizeof told), &told, sizeof told);
+  return context_.system.buffers.hand_out(socket.session->number, packet.release());
 }
 
 }  // namespace linnet::socket

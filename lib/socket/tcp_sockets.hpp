@@ -137,6 +137,8 @@ class TcpSockets final : public tcp::Host {
   bool survey(time::Instant now, Survey& survey, std::uint32_t& cursor, unsigned budget);
 
   void info(const TcpSocket& socket, time::Instant now, tcp::Info& out);
+  // The same in a buffer that is the program's then; kNone: there is no buffer now.
+  BufferRef hand_out_info(const TcpSocket& socket, time::Instant now);
 
   struct Sizes {
     std::uint32_t connections, half_open, time_wait, listeners, orphans, resting;

@@ -37,6 +37,16 @@ void AckPolicy::on_data(time::Instant now, std::uint32_t bytes, std::uint32_t wi
     }
   }
   last_data_ms_ = ms_of(now);
+  waits_ = false;
+}
+
+void AckPolicy::wait_for_data(time::Instant now, std::uint32_t window) {
+  owed_ = waits_ = true;
+  deadline_ = now + kMax;
+  enter_quick(window, kMostQuick);
+  // What the program sends within that time is an answer (Linux: lrcvtime in tcp_finish_connect).
+  timeout_ms_ = static_cast<std::uint16_t>(kMin.count_ms());
+  last_data_ms_ = ms_of(now);
 }
 
 void AckPolicy::enter_quick(std::uint32_t window, unsigned most) {
@@ -45,6 +55,7 @@ void AckPolicy::enter_quick(std::uint32_t window, unsigned most) {
 }
 
 bool AckPolicy::delay(time::Instant now, time::Duration srtt) {
+  if (waits_) return true;
   time::Duration wait = time::Duration::milliseconds(timeout_ms_);
   if (wait > kMin) {
     time::Duration most = interactive_ != 0 ? kMax : time::Duration::milliseconds(500);

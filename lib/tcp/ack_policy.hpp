@@ -22,11 +22,13 @@ class AckPolicy {
   // An ACK is owed; at once for a hole, a duplicate, a filled hole.
   void owe() { owed_ = true; }
   void owe_now() { owed_ = now_ = true; }
+  // An ACK is owed that data of ours will carry in a moment (Linux: sk_write_pending).
+  void wait_for_data(time::Instant now, std::uint32_t window);
   // Every ACK that follows is sent at once, up to half a window of them.
   void enter_quick(std::uint32_t window, unsigned most);
   // Whether to send one now: `unacked` bytes in order came since the last one.
   bool due(std::uint32_t unacked) const {
-    return now_ || unacked > peer_mss_ || (quick_ != 0 && interactive_ == 0);
+    return now_ || unacked > peer_mss_ || (quick_ != 0 && interactive_ == 0 && !waits_);
   }
   // Puts it off. False: it is due now (the deadline stood already and is near).
   bool delay(time::Instant now, time::Duration srtt);
@@ -49,7 +51,7 @@ class AckPolicy {
   bool interactive() const { return interactive_ != 0; }
   void set_interactive(bool on) { interactive_ = answers_ = on ? 1 : 0; }
   void cancel() {
-    owed_ = now_ = false;
+    owed_ = now_ = waits_ = false;
     deadline_ = time::Instant::never();
   }
 
@@ -65,6 +67,7 @@ class AckPolicy {
   std::uint8_t interactive_ = 0;  // ACKs travel on the answers
   bool owed_ = false;
   bool now_ = false;
+  bool waits_ = false;  // for data of ours
 };
 
 }  // namespace linnet::tcp

@@ -86,6 +86,7 @@ void Connection::begin_connect(packet::Turn& turn, Seq initial, std::uint32_t ts
   prepare_syn(turn, initial, ts_offset, mtu);
   ecn_ = engine_.settings.tcp_ecn == 1 || recovery_.control().counts_marks();
   set_state(State::SynSent);
+  recovery_.set_syn_sent(true);
   engine_.counters.add(Count::ActiveOpens);
 }
 
@@ -141,6 +142,7 @@ void Connection::agree(const Handshake& handshake) {
 
 void Connection::establish(packet::Turn& turn) {
   set_state(State::Established);
+  syns_again_ = static_cast<std::uint8_t>(std::min(recovery_.total_retransmissions(), 255u));
   last_heard_ms_ = last_ack_ms_ = last_data_ms_ = milliseconds(turn.now);
   stalled_ = false;
   expand_send_buffer();

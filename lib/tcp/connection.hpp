@@ -243,14 +243,20 @@ class Connection : private time::Timer {
   bool is_expected(const Segment& segment) const;
   void input_expected(packet::Turn& turn, Segment& segment);
   // --- input_syn_sent.cpp: 3.10.7.3.
+  // A server that has said all in its SYN-ACK (RFC 9293 3.10.7.3: other controls are gone on with).
+  bool ends_with_syn_ack(const Segment& segment) const {
+    return state_ == State::SynSent && segment.has(flag::kAck);
+  }
   void input_syn_sent(packet::Turn& turn, Segment& segment, bool more);
   void input_syn(packet::Turn& turn, Segment& segment);
   void agree_options(const Segment& segment, time::Instant now);
+  bool echoes_ours(const Segment& segment, time::Instant now) const;
   void input_crossed_syn(packet::Turn& turn, Segment& segment);
   // --- fast_open_connection.cpp: RFC 7413.
   std::uint32_t take_syn_data(packet::Turn& turn, const FastOpenAttempt& attempt,
                               packet::Packet&& data);
   void judge_fast_open(packet::Turn& turn, const Segment& segment, Seq acked);
+  void send_syn_data_again(packet::Turn& turn, Seq end);
   bool is_syn_again(const Segment& segment) const;
   void answer_syn_again(packet::Turn& turn, Segment& segment);
   void suspect_fast_open(packet::Turn& turn, bool last);
@@ -414,6 +420,7 @@ class Connection : private time::Timer {
   std::uint8_t backoff_ = 0;  // of window probes
   std::uint8_t snd_scale_ = 0;
   std::uint8_t offered_scale_ = 0;  // in our SYN
+  std::uint8_t syns_again_ = 0;     // retransmissions until the connection stood
   bool scaling_ : 1 = false, sack_ok_ : 1 = false, timestamps_ : 1 = false, ecn_ : 1 = false;
   bool ecn_seen_ : 1 = false;
   bool echo_congestion_ : 1 = false;  // ECE on ACKs until CWR comes (RFC 3168 6.1.3)
@@ -436,6 +443,7 @@ class Connection : private time::Timer {
   bool host_full_ : 1 = false;             // `emit` said false in this output
   bool early_ : 1 = false;                 // opened by a SYN with a valid Fast Open cookie
   bool fast_open_ : 1 = false;             // our SYN had the Fast Open option
+  bool writer_waits_ : 1 = false;          // a thread sleeps with data that goes with the next ACK
   bool fast_open_experiment_ : 1 = false;  // in the form from before RFC 7413
   bool syn_data_acked_ : 1 = false;        // data went in a SYN, and was taken
   std::uint8_t fast_open_fail_ : 2 = 0;    // Linux: TFO_COOKIE_UNAVAILABLE and so on

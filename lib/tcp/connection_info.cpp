@@ -41,7 +41,7 @@ void Connection::info(time::Instant now, Info& out) const {
   out.ato = ack_.timeout_ms() * 1000;
   out.snd_mss = mss_;
   out.rcv_mss = ack_.peer_mss();
-  out.unacked = segments(snd_nxt_ - snd_una_);
+  out.unacked = state_ == State::Closed ? 0 : segments(snd_nxt_ - snd_una_);
   out.sacked = segments(recovery_.sacked_bytes());
   // What is in flight again stays lost until it is delivered.
   const std::uint32_t again = recovery_.in_recovery() ? recovery_.retransmitted_bytes() : 0;
@@ -78,7 +78,9 @@ void Connection::info(time::Instant now, Info& out) const {
   out.rwnd_limited = limited[1] * 1000;
   out.sndbuf_limited = limited[2] * 1000;
   // Linux counts segments, those with less than an MSS as well, and the SYN.
-  const std::uint32_t others = recovery_.total_retransmissions() + out.unacked - out.sacked;
+  const std::uint32_t data_again =
+      recovery_.total_retransmissions() - (opening() ? 0 : syns_again_);
+  const std::uint32_t others = data_again + out.unacked - out.sacked;
   const std::uint32_t counted = data_segments_out_ - std::min(data_segments_out_, others);
   const bool with_syn = fast_open_ && syn_data_acked_;  // data that is counted already
   out.delivered = std::max(recovery_.delivered(), counted) + (opening() || with_syn ? 0 : 1);

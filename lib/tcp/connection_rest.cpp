@@ -46,6 +46,7 @@ void Connection::keep(Of& c, To& r, Give&& give) {
   give(c.largest_acked_, r.largest_acked);
   give(c.snd_scale_, r.snd_scale);
   give(c.offered_scale_, r.offered_scale);
+  give(c.syns_again_, r.syns_again);
   give(c.probes_, r.probes);
   give(c.ack_, r.ack);
   give(c.life_deadline_, r.life_deadline);

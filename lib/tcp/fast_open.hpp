@@ -93,6 +93,9 @@ struct FastOpenAttempt {
   std::optional<FastOpenCookie> option{};  // nothing: a regular SYN
   bool carries_data = false;
   std::uint16_t peer_mss = 0;  // as it was last time; 0: not known
+  // Bytes with which a thread of the program sleeps until it is connected. What the SYN does not
+  // take of them carries the ACK of the SYN-ACK.
+  std::uint64_t waiting = 0;
 };
 
 // What a connection that tried learned (RFC 7413 section 4.2.1).

@@ -2,8 +2,8 @@
 // Fast Open of one connection (RFC 7413 section 4.2). Linux: tcp_send_syn_data,
 // tcp_rcv_fastopen_synack, tcp_fastopen_create_child, tcp_fastopen_active_detect_blackhole.
 //
-// Client: data that goes with the SYN stands in the send queue and counts as not sent; where the
-// SYN-ACK acknowledges it, it leaves the queue, else it is the first that is sent.
+// Client: data that goes with the SYN stands in the send queue and counts as not sent until the
+// SYN-ACK comes; what that acknowledges leaves the queue, the rest is lost and sent again.
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -29,8 +29,13 @@ std::uint32_t Connection::connect(packet::Turn& turn, Seq initial, std::uint32_t
     fast_open_experiment_ = attempt.option->experiment;
     if (!attempt.carries_data) fast_open_fail_ = Failed::NoCookie;
   }
-  // Without cookie (TCP_FASTOPEN_NO_COOKIE) data goes with no option.
-  send_syn(turn, false, attempt.option ? &*attempt.option : nullptr);
+  writer_waits_ = attempt.waiting > taken;
+  // Without cookie (TCP_FASTOPEN_NO_COOKIE) data goes with no option. One that cannot leave now
+  // goes as a regular SYN: the cookie is not kept here, and data goes with it alone.
+  if (!send_syn(turn, false, attempt.option ? &*attempt.option : nullptr)) {
+    syn_data_ = 0;
+    fast_open_ = false;
+  }
   output(turn);
   return taken;
 }
@@ -64,6 +69,9 @@ void Connection::open_passive(packet::Turn& turn, Segment&& syn, Seq initial,
   syn_data_acked_ = syn.payload_length != 0;
   input_syn(turn, syn);
   end_payload(turn, syn);
+  // Its data says nothing of how data will come (Linux: tcp_fastopen_add_skb).
+  ack_ = AckPolicy();
+  ack_.start(std::min<std::uint32_t>(own_mss_, 536));
   last_heard_ms_ = last_ack_ms_ = last_data_ms_ = milliseconds(turn.now);
   expand_send_buffer();
   raise(turn, event::kConnected | event::kWritable);
@@ -77,6 +85,7 @@ void Connection::open_passive(packet::Turn& turn, Segment&& syn, Seq initial,
 // acknowledges; `segment` is judged up to the SYN.
 void Connection::judge_fast_open(packet::Turn& turn, const Segment& segment, Seq acked) {
   const bool data_acked = acked.after(iss_ + 1);
+  const Seq end = iss_ + 1 + syn_data_;
   const bool again = recovery_.total_retransmissions() != 0;
   FastOpenNews news;
   // A cookie that was not asked for is not kept.
@@ -91,13 +100,24 @@ void Connection::judge_fast_open(packet::Turn& turn, const Segment& segment, Seq
     snd_nxt_ = acked;
     advance(turn, acked, acked - (iss_ + 1));
     snd_wl2_ = acked;
-    syn_data_acked_ = true;
-    engine_.counters.add(Count::TCPFastOpenActive);
-  } else if (syn_data_ != 0) {
+  }
+  if (acked != end) {
     fast_open_fail_ = again ? Failed::SynRetransmitted : Failed::NotAcknowledged;
     engine_.counters.add(Count::TCPFastOpenActiveFail);
+    send_syn_data_again(turn, end);
+  } else if (data_acked) {
+    syn_data_acked_ = true;
+    engine_.counters.add(Count::TCPFastOpenActive);
   }
   syn_data_ = 0;
+}
+
+// What went with the SYN and was not taken counts as lost. Behind a closed window it waits like any
+// other data.
+void Connection::send_syn_data_again(packet::Turn& turn, Seq end) {
+  if (usable_window() == 0 || !recovery_.can_record()) return;
+  recovery_.lose_syn_data(end, turn.now);
+  snd_nxt_ = end;
 }
 
 // The client did not hear our SYN-ACK.

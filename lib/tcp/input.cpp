@@ -35,7 +35,7 @@ void Connection::input(packet::Turn& turn, Segment&& segment, bool more) {
   constexpr std::uint8_t kSynFin = flag::kSyn | flag::kFin, kSynRst = flag::kSyn | flag::kRst;
   if (state_ == State::Closed) {
     drop_payload(turn, segment, Drop::Closed);
-  } else if (segment.has(kSynFin) || segment.has(kSynRst)) {
+  } else if (segment.has(kSynRst) || (segment.has(kSynFin) && !ends_with_syn_ack(segment))) {
     drop_payload(turn, segment, Drop::BadFlags);
   } else if (state_ == State::SynSent) {
     input_syn_sent(turn, segment, more);

@@ -17,6 +17,13 @@ void Connection::input_syn_sent(packet::Turn& turn, Segment& segment, bool more)
     drop_payload(turn, segment, Drop::BadAck);
     return;
   }
+  // Linux: PAWSACTIVEREJECTED. It answers a SYN of a connection that was.
+  if (acks && !echoes_ours(segment, turn.now)) {
+    engine_.counters.add(Count::PAWSActive);
+    if (!segment.has(flag::kRst)) send_reset_for(turn, segment);
+    drop_payload(turn, segment, Drop::OldTimestamp);
+    return;
+  }
   // Second.
   if (segment.has(flag::kRst)) {
     if (!acks) {
@@ -56,9 +63,12 @@ void Connection::input_syn(packet::Turn& turn, Segment& segment) {
   if (fast_open_ || syn_data_ != 0) [[unlikely]]
     judge_fast_open(turn, segment, acked);
   establish(turn);
-  // The third of the handshake. Data that waits carries it.
+  // The third of the handshake. Data that waits carries it (Linux: sk_write_pending).
   ack_.owe();
-  if (unsent_bytes() == 0) ack_.owe_now();
+  if (writer_waits_)
+    ack_.wait_for_data(turn.now, receive_buffer_.last_window());
+  else if (unsent_bytes() == 0)
+    ack_.owe_now();
   segment.seq = irs_ + 1;
   segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
   input_urgent(turn, segment);
@@ -74,16 +84,26 @@ void Connection::input_crossed_syn(packet::Turn& turn, Segment& segment) {
   snd_wnd_ = max_window_ = segment.window;
   set_state(State::SynReceived);
   stalled_ms_ = milliseconds(turn.now);
-  if (!early_ && recovery_.can_record()) send_syn(turn, true);
+  recovery_.set_syn_sent(false);
+  if (!early_ && recovery_.can_record()) send_syn(turn, snd_nxt_ != iss_);
   if (syn_data_ != 0 && recovery_.can_record()) {
     // The peer may have taken it: it is in flight.
     recovery_.on_transmit({snd_nxt_, snd_nxt_ + syn_data_}, turn.now, false);
     snd_nxt_ = snd_nxt_ + syn_data_;
   }
   syn_data_ = 0;
+  // Linux leaves it to be sent again; only a cookie says that the sender's address is not made up.
+  if (!early_) return drop_payload(turn, segment, Drop::NoCookie);
   segment.seq = irs_ + 1;
   segment.flags &= static_cast<std::uint8_t>(~flag::kSyn);
   input_data(turn, segment);
+}
+
+// Whether the timestamp that is echoed is one that stood on our SYN, first or again.
+bool Connection::echoes_ours(const Segment& segment, time::Instant now) const {
+  if (!timestamps_ || !segment.options.has_timestamps || segment.options.ts_echo == 0) return true;
+  const std::uint32_t age = timestamp_at(now, ts_offset_) - segment.options.ts_echo;
+  return age <= milliseconds(now) - stalled_ms_;
 }
 
 // What both sides have said holds; an option that the peer left out is off.

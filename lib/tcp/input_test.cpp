@@ -104,6 +104,19 @@ TEST_F(Input, MUST23_ConnectingGoesOnForThreeMinutes) {
   EXPECT_EQ(count(Count::AttemptFails), 1u);
 }
 
+TEST_F(Input, MUST23_CrossedSynsGoOnForThreeMinutesToo) {
+  for (const std::int64_t before : {0, 40}) {
+    connecting();
+    pass(Duration::seconds(before));
+    in({.flags = kS, .seq = -1});
+    pass(Duration::seconds(180));
+    EXPECT_EQ(tcp().state(), State::SynReceived);
+    pass(Duration::seconds(200));
+    EXPECT_EQ(tcp().state(), State::Closed);
+    EXPECT_EQ(tcp().error(), ETIMEDOUT);
+  }
+}
+
 TEST_F(Input, SynSentJudgesAckAndRst) {
   connecting();
   side_.sent.clear();
@@ -126,12 +139,36 @@ TEST_F(Input, SynSentJudgesAckAndRst) {
 TEST_F(Input, SynAckMayCarryDataAndFin) {
   connecting();
   side_.sent.clear();
-  in({.flags = kSA | flag::kFin, .seq = -1});
-  EXPECT_EQ(tcp().state(), State::SynSent) << "SYN with FIN is dropped";
-  in({.flags = kSA, .seq = -1, .bytes = 100});
-  EXPECT_EQ(tcp().state(), State::Established);
+  in({.flags = kS | flag::kFin, .seq = -1});
+  EXPECT_EQ(tcp().state(), State::SynSent) << "SYN with FIN and without ACK is dropped";
+  in({.flags = kSA | flag::kFin, .seq = -1, .bytes = 100});
+  EXPECT_EQ(tcp().state(), State::CloseWait);
+  EXPECT_TRUE(events() & event::kPeerClosed);
   EXPECT_EQ(read(), 100u);
-  EXPECT_EQ(out().ack, 100);
+  EXPECT_EQ(out().ack, 101);
+}
+
+TEST_F(Input, ASynAckThatEchoesNoTimestampOfOursIsReset) {
+  connecting();
+  const std::uint32_t stamp = next().head.options.ts_value;
+  pass_ms(1200);
+  const std::uint32_t again = next().head.options.ts_value;
+  ASSERT_NE(again, stamp);
+  side_.sent.clear();
+  SegmentOptions options;
+  options.has_timestamps = true;
+  for (const std::uint32_t echo : {stamp - 1, again + 10'000}) {
+    options.ts_echo = echo;
+    in({.flags = kSA, .seq = -1, .options = options});
+    EXPECT_EQ(out().flags, kR);
+    in({.flags = kRA, .options = options});
+    expect_nothing();
+    EXPECT_EQ(tcp().state(), State::SynSent);
+  }
+  EXPECT_EQ(side_.count(Count::PAWSActive), 4u);
+  options.ts_echo = stamp;  // of the first, though it was sent again
+  in({.flags = kSA, .seq = -1, .options = options});
+  EXPECT_EQ(tcp().state(), State::Established);
 }
 
 TEST_F(Input, MUST10_SimultaneousOpen) {
@@ -150,13 +187,58 @@ TEST_F(Input, MUST10_SimultaneousOpen) {
   EXPECT_EQ(read(), 10u);
 }
 
-TEST_F(Input, ACrossedSynMayCarryData) {
+TEST_F(Input, DataOfACrossedSynIsLeftToBeSentAgain) {
   connecting();
-  in({.flags = kS, .seq = -1, .bytes = 50});
   side_.sent.clear();
+  in({.flags = kS, .seq = -1, .bytes = 50});
+  EXPECT_EQ(out(), (Out{kSA, -1, 0, 0}));
   in({.flags = kSA, .seq = -1});
-  in({.seq = 50, .bytes = 10});
+  EXPECT_EQ(read(), 0u);
+  in({.seq = 0, .bytes = 60});
   EXPECT_EQ(read(), 60u) << "by the pattern, not shifted";
+}
+
+// A Fast Open SYN that the host does not let out `refused` times.
+class FastOpenSyn : public ScriptFixture {
+ protected:
+  void connecting_with_data(unsigned refused) {
+    fresh();
+    packet::Turn now = turn();
+    side_.refuse = refused;
+    FastOpenAttempt attempt;
+    attempt.option = FastOpenCookie{8, {1, 2, 3}};
+    attempt.carries_data = true;
+    EXPECT_EQ(tcp().connect(now, Seq(kLocal) - 1, 0, 1500, attempt, program_data(now, 0, 100)),
+              100u);
+  }
+};
+
+TEST_F(FastOpenSyn, ThatCannotLeaveGoesAsARegularOne) {
+  connecting_with_data(0);
+  const Wire wanted = next();
+  EXPECT_TRUE(wanted.head.options.has_fast_open);
+  EXPECT_EQ(wanted.data.size(), 100u);
+  for (const unsigned refused : {1, 3}) {
+    connecting_with_data(refused);
+    pass_ms(20);
+    const Wire syn = next();
+    EXPECT_EQ(syn.head.flags & flag::kSyn, flag::kSyn);
+    EXPECT_FALSE(syn.head.options.has_fast_open) << "data goes with the cookie alone";
+    EXPECT_TRUE(syn.data.empty());
+    in({.flags = kSA, .seq = -1});
+    EXPECT_EQ(out(), (Out{kPA, 0, 0, 100}));
+  }
+}
+
+TEST_F(FastOpenSyn, ThatHasNotLeftMayBeCrossedByThePeers) {
+  connecting_with_data(3);
+  ASSERT_EQ(waiting(), 0u);
+  in({.flags = kS, .seq = -1});
+  pass_ms(20);
+  EXPECT_EQ(out(), (Out{kSA, -1, 0, 0}));
+  in({});
+  EXPECT_EQ(tcp().state(), State::Established);
+  EXPECT_EQ(out(), (Out{kPA, 0, 0, 100}));
 }
 
 TEST_F(Input, TheSynAckOfACrossedSynRepeatsItsScale) {
@@ -294,7 +376,11 @@ TEST_P(InEveryState, T13_AllFlagCombinationsEndAsTheModelSays) {
     if (state == State::SynSent) segment.seq = -1;
     in(segment);
     State expected = state;
-    if (syn && (fin || rst)) {
+    // RFC 9293 3.10.7.3: a SYN-ACK may have FIN.
+    const bool said_all = state == State::SynSent && syn && ack && fin && !rst;
+    if (said_all) {
+      expected = State::CloseWait;
+    } else if (syn && (fin || rst)) {
       // dropped
     } else if (state == State::SynSent) {
       if (rst && ack)
@@ -328,7 +414,7 @@ TEST_P(InEveryState, T13_AllFlagCombinationsEndAsTheModelSays) {
     EXPECT_EQ(static_cast<int>(tcp().state()), static_cast<int>(expected))
         << "flags " << flags << " in state " << static_cast<int>(state);
     // Nobody answers a RST, or what no sender sends.
-    if ((rst && state != State::TimeWait) || (syn && (fin || rst))) {
+    if ((rst && state != State::TimeWait) || (syn && (fin || rst) && !said_all)) {
       EXPECT_EQ(waiting(), 0u) << flags;
     }
   }

@@ -10,6 +10,11 @@
 #include "tcp/milliseconds.hpp"
 
 namespace linnet::tcp {
+namespace {
+
+constexpr std::uint32_t kLeastMss = 256;  // Linux: ip_rt_min_advmss
+
+}  // namespace
 
 // RFC 9293 3.7.1 (MUST-16, RFC 6691): what the peer takes and the path carries, options taken off.
 void Connection::set_mss() {
@@ -39,6 +44,12 @@ bool Connection::path_mtu(packet::Turn& turn, Seq seq, std::uint32_t mtu) {
     return false;
   }
   lower_mtu(mtu);
+  if (state_ == State::SynSent) {
+    // What we ask for travels the same way back, mostly (Linux: ipv4_default_advmss).
+    own_mss_ = std::min(own_mss_, static_cast<std::uint16_t>(std::max(mtu - kHeaders, kLeastMss)));
+    // It was too large by its data: it goes again without (RFC 7413 section 4.1.3).
+    if (syn_data_ != 0) recovery_.lose_syn(turn.now);
+  }
   output(turn);
   return true;
 }

@@ -125,6 +125,16 @@ void Recovery::skip(Seq to) {
   rack_.skip(to);
 }
 
+void Recovery::lose_syn_data(Seq end, time::Instant now) {
+  LINNET_CHECK(board_.empty());
+  board_.push({nxt_, end}, now, window_.mss, rate_.on_sent(true, now));
+  board_.mark_all_lost(false);
+  nxt_ = high_ = end;
+  arm_retransmission(now);
+  phase_ = Phase::Loss;
+  undo_valid_ = frto_ = frto_new_data_ = false;
+}
+
 // Linux: tcp_cwnd_validate.
 void Recovery::set_cwnd_limited(bool limited) {
   const std::uint32_t out = nxt_ - una_;

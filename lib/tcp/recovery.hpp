@@ -103,6 +103,17 @@ class Recovery {
   // Data that went with the SYN (RFC 7413) is acknowledged up to `to`, and nothing else is in
   // flight: its round trip was the SYN's.
   void skip(Seq to);
+  // What went with the SYN beyond that, up to `end`, was not: it is to be sent again. Says nothing
+  // of congestion (Linux: tcp_rcv_fastopen_synack).
+  void lose_syn_data(Seq end, time::Instant now);
+  // The path does not carry our SYN with what it has: it is to be sent again (Linux:
+  // tcp_simple_retransmit).
+  void lose_syn(time::Instant now) {
+    board_.mark_all_lost(false);
+    arm_retransmission(now);
+  }
+  // In SYN-SENT the first timeouts do not double (tcp_syn_linear_timeouts).
+  void set_syn_sent(bool on) { syn_sent_ = on; }
 
   // --- What to do. The first range that is to be sent again now, at most `mss` long.
   std::optional<SeqRange> next_retransmission() const;
@@ -139,8 +150,9 @@ class Recovery {
   }
   RecoveryTimer timer() const;
   TimerOutcome on_timer(time::Instant now);
-  std::uint32_t backoff() const;  // consecutive RTOs without progress
-  time::Duration rto() const {    // with backoff
+  std::uint32_t backoff() const;                   // consecutive RTOs without progress
+  unsigned doublings() const { return backoff_; }  // those of them that doubled the RTO
+  time::Duration rto() const {                     // with backoff
     return backoff_ == 0 ? rtt_.rto(settings_) : backed_off_rto();
   }
   // The path's MTU fell and `set_mss` was told: what is in flight in segments longer than the mss
@@ -293,7 +305,7 @@ class Recovery {
   Seq undo_marker_;  // SND.UNA then
   Seq probe_end_;    // SND.NXT when a loss probe was sent
   Seq usage_end_;    // SND.NXT when the use of cwnd was last judged
-  bool sack_ = false, timestamps_ = false, syn_ = false;
+  bool sack_ = false, timestamps_ = false, syn_ = false, syn_sent_ = false;
   bool undo_valid_ = false;
   bool probe_active_ = false, probe_due_ = false, probe_repeated_ = false;
   bool frto_ = false, frto_new_data_ = false;

@@ -526,6 +526,7 @@ TEST_P(Recover, DeliveryRateIsThatOfThePath) {
 
 TEST_P(Recover, SynTimesOutWithoutCostAndTheHandshakeGoesOn) {
   recovery_.start(at(0), kMss, false, false, now_, true);
+  recovery_.set_syn_sent(true);
   send_bytes(1);
   for (int i = 0; i < 4; ++i) {  // tcp_syn_linear_timeouts
     EXPECT_EQ(recovery_.deadline() - now_, ms(1000));

@@ -96,8 +96,8 @@ TimerOutcome Recovery::on_timer(time::Instant now) {
     enter_loss(now);
   }
   timeouts_ = static_cast<std::uint8_t>(std::min(timeouts_ + 1, 255));
-  const bool linear = syn_outstanding() && timeouts_ <= settings_.tcp_syn_linear_timeouts;
-  if (!linear) backoff_ = static_cast<std::uint8_t>(std::min(backoff_ + 1, 31));
+  const bool linear = syn_sent_ && timeouts_ <= settings_.tcp_syn_linear_timeouts;
+  if (!linear) backoff_ = static_cast<std::uint8_t>(std::min(backoff_ + 1, 255));
   arm_retransmission(now);
   return TimerOutcome::Retransmit;
 }

@@ -50,7 +50,7 @@ struct Rested {
   std::uint32_t limited_ms[3] = {0, 0, 0};
   std::uint32_t mtu = 0;
   std::uint16_t mss = 0, peer_mss = 0, own_mss = 0, mss_cap = 0, largest_acked = 0;
-  std::uint8_t snd_scale = 0, offered_scale = 0, probes = 0;
+  std::uint8_t snd_scale = 0, offered_scale = 0, syns_again = 0, probes = 0;
   bool scaling : 1 = false, sack_ok : 1 = false, timestamps : 1 = false, ecn : 1 = false;
   bool ecn_seen : 1 = false, echo_congestion : 1 = false, send_cwr : 1 = false;
   bool syn_seen : 1 = false, more : 1 = false, answered_once : 1 = false;

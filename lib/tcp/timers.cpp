@@ -63,11 +63,13 @@ bool Connection::user_timeout_passed(time::Instant now) const {
 bool Connection::too_many_timeouts(time::Instant now) const {
   const unsigned timeouts = recovery_.backoff();
   const Settings& settings = engine_.settings;
-  if (state_ == State::SynSent || state_ == State::SynReceived) {
-    if (state_ == State::SynReceived) return timeouts >= settings.tcp_synack_retries;
+  // Linux gives a Fast Open child one SYN-ACK more (tcp_fastopen_synack_timer).
+  if (opening() && early_) return timeouts > settings.tcp_synack_retries;
+  if (opening()) {
+    // Where SYNs crossed, the patience of SYN-SENT goes on.
     const unsigned most =
         options_.syn_count != 0 ? options_.syn_count : settings.tcp_syn_retries.get();
-    return timeouts >= most + settings.tcp_syn_linear_timeouts;
+    return recovery_.doublings() >= most;
   }
   if (timeouts == 0) return false;
   unsigned most = settings.tcp_retries2;

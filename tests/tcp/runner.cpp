@@ -34,9 +34,9 @@ Runner::Runner(const Script& script, const Variation& variation)
     : script_(script), variation_(variation) {}
 
 Runner::~Runner() {
-  if (closer_.joinable()) {
+  if (sleeper_.joinable()) {
     ln_embed_advance_to(stack_, now() + 1'000'000'000'000);
-    closer_.join();
+    sleeper_.join();
   }
   if (fd_ >= 0) ln_close(fd_);
   if (listener_ >= 0) ln_close(listener_);
@@ -86,6 +86,7 @@ Runner::Verdict Runner::step(const Step& step) {
       pending_ = false;
     return std::nullopt;
   }
+  if (step.verb == "sent") return await_send(step);
   if (const Verdict wrong = wait(step)) return wrong;
   if (step.verb == "in") return inject(step);
   if (step.verb == "icmp") return inject_icmp(step);

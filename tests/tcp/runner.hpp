@@ -57,6 +57,9 @@ class Runner {
   long do_connect();
   long do_accept();
   long do_send(const Step& step);
+  Bytes next_bytes(const Step& step) const;
+  Verdict send_in_a_thread(const Step& step);
+  Verdict await_send(const Step& step);
   Verdict close_in_a_thread();
   Verdict await_close();
   long do_receive(const Step& step, Verdict& wrong);
@@ -88,9 +91,11 @@ class Runner {
   Bytes packet_;                           // taken last
   bool pending_ = false;                   // and not yet used up
   std::int64_t packet_ns_ = 0;
-  std::thread closer_;  // in a blocking close
-  Bytes cookie_;        // of Fast Open, the last that was sent
-  Bytes last_data_;     // the last datagram with data or SYN: what ICMP errors quote
+  std::thread sleeper_;  // in a blocking close or send
+  long result_ = 0;      // of the latter
+  int errno_ = 0;
+  Bytes cookie_;     // of Fast Open, the last that was sent
+  Bytes last_data_;  // the last datagram with data or SYN: what ICMP errors quote
 };
 
 }  // namespace linnet::tests

@@ -143,6 +143,8 @@ Runner::Verdict Runner::call(const Step& step) {
     result = do_connect();
   } else if (step.verb == "accept") {
     result = do_accept();
+  } else if (step.verb == "send" && step.words.back() == "blocking") {
+    return send_in_a_thread(step);
   } else if (step.verb == "send") {
     result = do_send(step);
   } else if (step.verb == "recv") {
@@ -223,10 +225,7 @@ long Runner::do_send(const Step& step) {
   }
   const bool opens = (flags & MSG_FASTOPEN) != 0;
   if (opens && !make_socket()) return -1;
-  Bytes bytes;
-  const std::uint64_t count = std::stoull(step.words.at(0));
-  for (std::uint64_t i = 0; i < count; ++i)
-    bytes.push_back(local_byte(static_cast<std::uint32_t>(sent_ + i)));
+  const Bytes bytes = next_bytes(step);
   const sockaddr_in peer = address_of(0xc0000202, peer_port_);
   const ssize_t result = ln_sendto(fd_, bytes.data(), bytes.size(), flags,
                                    opens ? reinterpret_cast<const sockaddr*>(&peer) : nullptr,
@@ -235,11 +234,46 @@ long Runner::do_send(const Step& step) {
   return result;
 }
 
+Bytes Runner::next_bytes(const Step& step) const {
+  Bytes bytes;
+  const std::uint64_t count = std::stoull(step.words.at(0));
+  for (std::uint64_t i = 0; i < count; ++i)
+    bytes.push_back(local_byte(static_cast<std::uint32_t>(sent_ + i)));
+  return bytes;
+}
+
+// send BYTES to blocking: a thread of its own connects and sleeps until all is taken.
+Runner::Verdict Runner::send_in_a_thread(const Step& step) {
+  int off = 0;
+  if (!make_socket() || ln_ioctl(fd_, FIONBIO, &off) != 0) return "FIONBIO: " + error_name(errno);
+  const sockaddr_in peer = address_of(0xc0000202, peer_port_);
+  sleeper_ = std::thread([this, bytes = next_bytes(step), peer] {
+    result_ = ln_sendto(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_FASTOPEN,
+                        reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+    errno_ = errno;
+  });
+  if (ln_embed_await_sleepers(stack_, 1, kPatienceMs) != 0) return "send does not sleep";
+  ln_embed_advance_to(stack_, now());  // what it asked for last
+  return std::nullopt;
+}
+
+// sent = RESULT: it has come back.
+Runner::Verdict Runner::await_send(const Step& step) {
+  if (ln_embed_await_returns(stack_, 0, kPatienceMs) != 0) return "send still sleeps";
+  sleeper_.join();
+  ln_embed_advance_to(stack_, now());
+  int on = 1;
+  if (ln_ioctl(fd_, FIONBIO, &on) != 0) return "FIONBIO: " + error_name(errno);
+  if (result_ > 0) sent_ += static_cast<std::uint64_t>(result_);
+  errno = errno_;
+  return call_result(step, result_);
+}
+
 // close blocking: a thread of its own sleeps in it, for as long as SO_LINGER says.
 Runner::Verdict Runner::close_in_a_thread() {
   int off = 0;
   if (ln_ioctl(fd_, FIONBIO, &off) != 0) return "FIONBIO: " + error_name(errno);
-  closer_ = std::thread([fd = std::exchange(fd_, -1)] { ln_close(fd); });
+  sleeper_ = std::thread([fd = std::exchange(fd_, -1)] { ln_close(fd); });
   if (ln_embed_await_sleepers(stack_, 1, kPatienceMs) != 0) return "close does not sleep";
   ln_embed_advance_to(stack_, now());  // what it asked for last
   return std::nullopt;
@@ -247,7 +281,7 @@ Runner::Verdict Runner::close_in_a_thread() {
 
 Runner::Verdict Runner::await_close() {
   if (ln_embed_await_returns(stack_, 0, kPatienceMs) != 0) return "close still sleeps";
-  closer_.join();
+  sleeper_.join();
   return std::nullopt;
 }
 
