@@ -78,8 +78,12 @@ void Recovery::deliver(Ack& ack, const SentRecord& record, SeqRange part) {
   const std::uint32_t bytes = part.length();
   ack.sample.newly_acked += bytes;
   rate_.on_delivered(record, part, ack.now, ack.newest);
-  rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
-                     rtt_.min_rtt(), ack.now);
+  // A SYN-ACK of Fast Open may be acknowledged together with data that was sent later; its round
+  // trip is not theirs (on Linux it stands in no queue).
+  if (!syn_outstanding() || part.begin != initial_) {
+    rack_.on_delivered(record, part, ack.event.has_timestamp_echo, ack.event.echoed_at,
+                       rtt_.min_rtt(), ack.now);
+  }
   if (rack_.came_late(record, part, ack.prior_highest)) [[unlikely]] {
     ack.late_from = ack.late ? earlier(ack.late_from, part.begin) : part.begin;
     ack.late = true;
