@@ -286,6 +286,10 @@ constexpr const char* kBad[] = {
     "ip neigh flush {}",
     "ip neigh flush dev {nosuch}",
     "ip neigh flush all {foo}",
+    "ip tcp_metrics {}",
+    "ip tcp_metrics {show}",
+    "ip tcp_metrics flush {192.0.2.1}",
+    "ip tcp_metrics flush all {foo}",
     "ip neigh {gte} 10.0.0.77 dev tap0",
     // sysctl
     "sysctl {}",

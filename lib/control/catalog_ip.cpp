@@ -264,6 +264,17 @@ constexpr Verb kNeigh[] = {
      "ip neigh flush dev tap0"},
 };
 
+constexpr Verb kMetrics[] = {
+    {"flush",
+     {},
+     "[all]",
+     "Forgets what is remembered of servers: cookies of Fast Open, their MSS.",
+     {},
+     None,
+     "ip tcp_metrics flush"},
+};
+
+constexpr std::string_view kMetricsNames[] = {"tcpmetrics"};
 constexpr std::string_view kAddressNames[] = {"addr"};
 
 }  // namespace
@@ -274,6 +285,7 @@ constexpr Group kIpGroups[] = {
     {"ip", "rule", {}, "Rules that choose the routing table", "show", kRule},
     {"ip", "neighbour", kNeighbourNames, "Neighbours (ARP)", "show", kNeigh},
     {"ip", "link", {}, "Devices", "show", kLink},
+    {"ip", "tcp_metrics", kMetricsNames, "What is remembered of servers", "", kMetrics},
 };
 
 std::span<const Group> ip_groups() {

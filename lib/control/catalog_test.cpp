@@ -108,7 +108,8 @@ TEST(Completion, OffersWhatCanFollow) {
   const Words devices = {"lo", "tap0", "tap1"};
   const auto after = [&devices](const Words& words) { return complete(words, devices); };
   EXPECT_EQ(after({"s"}), (Words{"show", "sysctl", "ss"}));
-  EXPECT_EQ(after({"ip", ""}), (Words{"address", "route", "rule", "neighbour", "link"}));
+  EXPECT_EQ(after({"ip", ""}),
+            (Words{"address", "route", "rule", "neighbour", "link", "tcp_metrics"}));
   EXPECT_EQ(after({"ip", "-j", "ru"}), (Words{"rule"}));
   EXPECT_EQ(after({"ip", "l", "se"}), (Words{"set"}));
   EXPECT_EQ(after({"ip", "link", "set", "t"}), (Words{"tap0", "tap1"}));

@@ -45,6 +45,7 @@ std::span<const Command> address_commands();
 std::span<const Command> route_commands();
 std::span<const Command> rule_commands();
 std::span<const Command> neighbour_commands();
+std::span<const Command> metrics_commands();
 std::span<const Command> sysctl_commands();
 std::span<const Command> show_commands();
 std::span<const Command> socket_commands();

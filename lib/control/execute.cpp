@@ -172,9 +172,10 @@ std::string Context::name(std::uint16_t index) const {
 
 Parser parser_of(const Group& group, const Verb& verb) {
   const std::string title = group.title();
-  for (const auto& commands : {link_commands(), address_commands(), route_commands(),
-                               rule_commands(), neighbour_commands(), sysctl_commands(),
-                               show_commands(), socket_commands(), help_commands()}) {
+  for (const auto& commands :
+       {link_commands(), address_commands(), route_commands(), rule_commands(),
+        neighbour_commands(), metrics_commands(), sysctl_commands(), show_commands(),
+        socket_commands(), help_commands()}) {
     for (const Command& command : commands) {
       if (command.group == title && command.verb == verb.name) return command.parse;
     }

@@ -116,6 +116,7 @@ tcp::FastOpenAttempt TcpSockets::attempt_for(Turn& turn, const Flow& flow, const
   tcp::FastOpenAttempt out;
   if ((allowed & tcp::fast_open::kClient) == 0) return out;
   const std::uint32_t pause = settings.tcp_fastopen_blackhole_timeout_sec;
+  fast_open_cache_.follow(settings.metrics_flushes);
   const auto known = fast_open_cache_.look(flow.local, flow.peer, turn.now);
   if (known.refrains || fast_open_cache_.disabled(pause, turn.now)) return out;
   proves_path = fast_open_cache_.suspects();

@@ -116,6 +116,12 @@ FastOpenCache::Entry& FastOpenCache::place(Ipv4Address local, Ipv4Address server
   return oldest;
 }
 
+void FastOpenCache::follow(std::uint32_t flushes) {
+  if (flushes == flushes_) return;
+  flushes_ = flushes;
+  std::fill(entries_.begin(), entries_.end(), Entry());
+}
+
 FastOpenCache::Known FastOpenCache::look(Ipv4Address local, Ipv4Address server, time::Instant now) {
   Entry* const entry = find(local, server);
   if (entry == nullptr) return {};

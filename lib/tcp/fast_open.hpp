@@ -123,6 +123,8 @@ class FastOpenCache {
   };
   FastOpenCache() : entries_(kSets * kWays) {}
 
+  // Forgets all where `flushes` is another number than before (Settings::metrics_flushes).
+  void follow(std::uint32_t flushes);
   Known look(Ipv4Address local, Ipv4Address server, time::Instant now);
   // Of an Answer.
   void learn(Ipv4Address local, Ipv4Address server, const FastOpenNews& news, time::Instant now);
@@ -153,6 +155,7 @@ class FastOpenCache {
   static std::size_t set_of(Ipv4Address local, Ipv4Address server);
 
   std::vector<Entry> entries_;
+  std::uint32_t flushes_ = 0;
   std::uint32_t black_holes_ = 0;
   time::Instant black_hole_at_{};
 };

@@ -135,6 +135,20 @@ TEST(FastOpenCache, IsBoundedAndForgetsWhatWasUsedLongestAgo) {
   EXPECT_LE(kept, 512u);
 }
 
+TEST(FastOpenCache, ForgetsAllWhenItIsFlushed) {
+  FastOpenCache cache;
+  cache.follow(0);
+  cache.learn(kClient, kServer, answer(7, 1400), kBegin);
+  cache.follow(0);
+  EXPECT_EQ(cache.look(kClient, kServer, kBegin).mss, 1400);
+  cache.follow(1);
+  EXPECT_EQ(cache.look(kClient, kServer, kBegin).cookie.length, 0);
+  EXPECT_EQ(cache.look(kClient, kServer, kBegin).mss, 0);
+  cache.learn(kClient, kServer, answer(7, 1400), kBegin);
+  cache.follow(1);
+  EXPECT_EQ(cache.look(kClient, kServer, kBegin).mss, 1400);
+}
+
 TEST(FastOpenCache, RefrainsLongerWithEachSynThatWasLost) {
   FastOpenCache cache;
   FastOpenNews lost;

@@ -37,6 +37,7 @@ struct Settings {
   // tcp_congestion_control; nullptr: cubic.
   std::atomic<const CongestionControl*> congestion_control{nullptr};
   FastOpenKeys fast_open_keys;  // tcp_fastopen_key
+  Setting metrics_flushes{0};   // how often what is remembered of servers was to be forgotten
 };
 
 // For sysctl: every number by its name.
