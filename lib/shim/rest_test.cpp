@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "shim/embed.hpp"
@@ -68,6 +69,27 @@ class RestTest : public WireTest {
   int listener_ = -1;
   std::vector<int> clients_, servers_;  // in the order in which they came to be
 };
+
+// Twenty a millisecond: one that says nothing is awake for little longer than it must be.
+TEST_F(RestTest, WhileManyOpenThoseBeforeRestSoon) {
+  constexpr unsigned kAtOnce = 20, kRounds = 150;
+  unsigned most = 0;
+  for (unsigned round = 0; round < kRounds; ++round) {
+    for (unsigned i = 0; i < kAtOnce; ++i) {
+      clients_.push_back(socket_on(0));
+      ASSERT_EQ(connect_to(clients_.back(), kB, 80), -1);
+    }
+    carry();
+    for (int fd; (fd = ln_accept(listener_, nullptr, nullptr)) >= 0;)
+      servers_.push_back(fd);
+    most = std::max(most, sizes(1).connections - sizes(1).resting);
+  }
+  run(3);
+  for (int fd; (fd = ln_accept(listener_, nullptr, nullptr)) >= 0;)
+    servers_.push_back(fd);
+  ASSERT_EQ(servers_.size(), kAtOnce * kRounds);
+  EXPECT_LT(most, kAtOnce * 75);
+}
 
 TEST_F(RestTest, IdleConnectionsRestAndSpeakAgain) {
   open(kMany);

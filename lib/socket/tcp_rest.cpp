@@ -13,8 +13,9 @@ namespace linnet::socket {
 // What an idle connection takes of a lane, but for its places in two tables (docs/benchmarks.md).
 static_assert(sizeof(TcpSocket) <= 600);
 
-void TcpSockets::seat(TcpSocket& socket, std::uint32_t number) {
+void TcpSockets::seat(time::Instant now, TcpSocket& socket, std::uint32_t number) {
   Awake& awake = awake_[number];
+  awake.looked_ms = tcp::milliseconds(now);
   looked_at_.push_back(awake);
   awake.connection.user = &socket;
   socket.connection = &awake.connection;
@@ -55,14 +56,14 @@ bool TcpSockets::begin_awake(time::Instant now, TcpSocket& socket, const OptionS
   if (awake_.full()) rest_some(now, kLookedAt);
   const std::uint32_t number = awake_.make(engine_, socket.options->tcp);
   if (number == kNone) return false;
-  seat(socket, number);
+  seat(now, socket, number);
   return true;
 }
 
 // Nothing is taken from the heap. nullptr: no place is free, and none can be made now.
 tcp::Connection* TcpSockets::wake_rested(time::Instant now, TcpSocket& socket) {
   if (awake_.full() && rest_some(now, kLookedAt) == 0) return nullptr;
-  seat(socket, awake_.make(engine_, socket.options->tcp, socket.rested));
+  seat(now, socket, awake_.make(engine_, socket.options->tcp, socket.rested));
   end_rest(socket);
   socket.connection->resume();
   return socket.connection;
@@ -85,10 +86,14 @@ void TcpSockets::end_rest(TcpSocket& socket) {
 }
 
 // Looks at some connections, those first that nobody has looked at for longest. How many rest now.
+// No look is spent on those that have hardly begun, which are many while connections open fast.
 unsigned TcpSockets::rest_some(time::Instant now, unsigned looked_at) {
+  const std::uint32_t ms = tcp::milliseconds(now);
   unsigned rested = 0;
   for (; looked_at != 0 && !looked_at_.empty(); --looked_at) {
+    if (ms - looked_at_.front()->looked_ms < kLookAgainMs) break;
     Awake& awake = *looked_at_.pop_front();
+    awake.looked_ms = ms;
     looked_at_.push_back(awake);
     rested += rest(now, *static_cast<TcpSocket*>(awake.connection.user)) ? 1 : 0;
   }

@@ -212,7 +212,8 @@ class TcpSockets final : public tcp::Host {
     Awake(tcp::Engine& engine, const tcp::SocketOptions& options, const tcp::Rested& rested)
         : connection(engine, options, rested) {}
     ListHook hook;
-    ListHook waits;  // for an answer of its program
+    ListHook waits;               // for an answer of its program
+    std::uint32_t looked_ms = 0;  // when it began, or was looked at last
     tcp::Connection connection;
   };
   using Waiting = IntrusiveList<Awake, &Awake::waits>;
@@ -223,7 +224,10 @@ class TcpSockets final : public tcp::Host {
     TcpSockets& owner;
     TcpSocket& socket;
   };
-  static constexpr unsigned kLookedAt = 16;    // connections, to find some that may rest
+  static constexpr unsigned kLookedAt = 16;  // connections, to find some that may rest
+  // How long one is left alone after a look: one that has been silent since it began rests at the
+  // first.
+  static constexpr std::uint32_t kLookAgainMs = tcp::Connection::kRestAfterMs + 10;
   static constexpr std::uint32_t kSpare = 64;  // places that are kept for those that wake
 
   // tcp_rest.cpp
@@ -243,7 +247,7 @@ class TcpSockets final : public tcp::Host {
     return *connection;
   }
   tcp::Connection* wake_rested(time::Instant now, TcpSocket& socket);
-  void seat(TcpSocket& socket, std::uint32_t number);
+  void seat(time::Instant now, TcpSocket& socket, std::uint32_t number);
   unsigned rest_some(time::Instant now, unsigned looked_at);
   bool rest(time::Instant now, TcpSocket& socket);
   void end_awake(TcpSocket& socket);

@@ -147,7 +147,7 @@ class Connection : private time::Timer {
   // stands in `out`; it is Closed now, without a word, and to be destroyed. Its notify and counters
   // are as if it were still there.
   bool rest(time::Instant now, Rested& out);
-  static constexpr std::uint32_t kRestAfterMs = 100;
+  static constexpr std::uint32_t kRestAfterMs = 50;
   // Woken: its timer stands again.
   void resume();
   // Woken only to be looked at.
