@@ -30,7 +30,8 @@ Named counters_of(const Context& context) {
   Named out;
   add_up(context, ip::kCounterNames, out, [](stack::LaneState& lane, std::size_t i) {
     const auto which = static_cast<ip::Count>(i);
-    return lane.input.counters().value(which) + lane.output.counters().value(which);
+    return lane.input.counters().value(which) + lane.output.counters().value(which) +
+           lane.reassembly.counters().value(which);
   });
   add_up(context, udp::kCounterNames, out, [](stack::LaneState& lane, std::size_t i) {
     return lane.sockets.udp().counters().value(static_cast<udp::Count>(i));

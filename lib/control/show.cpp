@@ -163,6 +163,7 @@ Json lane_as_json(const Context& context, unsigned i) {
           {"bursts", lane.bursts.value()},
           {"timers", lane.timers.value()},
           {"handovers", context.stack.lane(i).state().sockets.handovers()},
+          {"joined", context.stack.lane(i).state().sockets.tcp().joined()},
           {"bad_requests", context.stack.lane(i).state().sockets.bad_requests()},
           {"sleeps", lane.sleeps.value()},
           {"busy_ns", lane.busy_ns.value()},
@@ -181,17 +182,19 @@ Result<std::string> show_lanes(const Context& context, const Format& format) {
     return write_json(json, format);
   }
   Columns columns({"lane", "turns", "busy", "packets", "bursts", "fill", "timers", "handed",
-                   "sleeps", "busy ms", "busy %", "cycles/packet", "longest us", "stalls"});
+                   "joined", "bad requests", "sleeps", "busy ms", "busy %", "cycles/packet",
+                   "longest us", "stalls"});
   for (unsigned i = 0; i < context.stack.lanes(); ++i) {
     const stack::LaneStatistics& lane = context.stack.lane(i).statistics();
     const auto text = [](const packet::Counter& counter) {
       return std::to_string(counter.value());
     };
     const std::uint64_t cycles = cycles_a_packet(lane);
+    socket::LaneSockets& sockets = context.stack.lane(i).state().sockets;
     columns.add({std::to_string(i), text(lane.turns), text(lane.busy_turns), text(lane.packets),
                  text(lane.bursts), hundredths(lane.packets.value(), lane.bursts.value()),
-                 text(lane.timers),
-                 std::to_string(context.stack.lane(i).state().sockets.handovers()),
+                 text(lane.timers), std::to_string(sockets.handovers()),
+                 std::to_string(sockets.tcp().joined()), std::to_string(sockets.bad_requests()),
                  text(lane.sleeps), std::to_string(lane.busy_ns.value() / 1'000'000),
                  hundredths(lane.busy_ns.value(), lane.ns.value() / 100),
                  cycles == 0 ? "-" : std::to_string(cycles),

@@ -51,6 +51,8 @@ TEST_F(ShowTest, LanesPoolsPortsAndVersionAreToldInBothForms) {
   EXPECT_EQ(json("-j show lanes")[0]["ports"][0]["name"], "tap0");
   EXPECT_EQ(json("-j show lanes")[0]["ports"][0]["trusted"], true);
   EXPECT_NE(ok("show lanes").find("yes  there is one lane"), std::string::npos);
+  EXPECT_NE(ok("show lanes").find("joined  bad requests"), std::string::npos);
+  EXPECT_EQ(json("-j show lanes")[0]["joined"], 0);
   EXPECT_TRUE(ok("show pools").starts_with("pool"));
   EXPECT_TRUE(ok("show ports").starts_with("device"));
   EXPECT_TRUE(ok("show version").starts_with("Linnet " LINNET_VERSION ", DPDK 2"));

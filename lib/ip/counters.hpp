@@ -19,7 +19,7 @@ inline constexpr packet::CounterName kCounterNames[] = {
 #undef COUNTER
 };
 
-// Input and Output have one each.
+// Input, Output and Reassembly have one each.
 using Counters = packet::NamedCounters<Count, std::size(kCounterNames)>;
 
 }  // namespace linnet::ip

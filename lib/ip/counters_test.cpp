@@ -27,7 +27,8 @@ class CountersTest : public HostFixture {
     Counted out;
     for (std::size_t i = 0; i < std::size(kCounterNames); ++i) {
       const auto which = static_cast<Count>(i);
-      const std::uint64_t now = input_.counters().value(which) + output_.counters().value(which);
+      const std::uint64_t now = input_.counters().value(which) + output_.counters().value(which) +
+                                reassembly_.counters().value(which);
       if (now != before_[which]) out[which] = now - before_[which];
       before_[which] = now;
     }
@@ -138,6 +139,26 @@ TEST_F(CountersTest, WhatIsForAllOfALinkIsHeardAndNeverForwarded) {
       EXPECT_EQ(one.contains(Count::ForwDatagrams), cast == LinkCast::Host);
     }
   }
+}
+
+TEST_F(CountersTest, FragmentsThatOverlapCountAsSuch) {
+  const auto fragment = [](std::uint16_t offset, std::uint16_t id, bool more) {
+    HeaderSpec spec;
+    spec.destination = kHost;
+    spec.id = id;
+    spec.offset = offset;
+    spec.more = more;
+    return datagram(spec, pattern(24));
+  };
+  EXPECT_EQ(take({fragment(0, 7, true), fragment(16, 7, false)}),
+            (Counted{{Count::InReceives, 2},
+                     {Count::ReasmReqds, 2},
+                     {Count::ReasmFails, 1},
+                     {Count::ReasmOverlaps, 1},
+                     {Count::InOctets, 88}}));
+  Counted whole = take({fragment(0, 8, true), fragment(24, 8, false)});
+  EXPECT_EQ(whole[Count::ReasmOKs], 1u);
+  EXPECT_FALSE(whole.contains(Count::ReasmFails));
 }
 
 TEST_F(CountersTest, WhatIsSentCountsByFragments) {

@@ -62,7 +62,7 @@ void Reassembly::State::close(FragmentDatagram& datagram) {
 }
 
 void Reassembly::State::evict(packet::Turn& turn, FragmentDatagram& datagram, Drop why) {
-  ++counts.reasm_fails;
+  counters.add(Count::ReasmFails);
   lose(turn, datagram, packet::reason_of(why));
   close(datagram);
 }
@@ -70,7 +70,7 @@ void Reassembly::State::evict(packet::Turn& turn, FragmentDatagram& datagram, Dr
 // Until the timer ends, what still comes of the datagram is dropped too: its bytes can not be
 // trusted.
 void Reassembly::State::ban(packet::Turn& turn, FragmentDatagram& datagram, Drop why) {
-  ++counts.reasm_fails;
+  counters.add(Count::ReasmFails);
   lose(turn, datagram, packet::reason_of(why));
   store.ban(datagram, why);
 }
@@ -78,8 +78,8 @@ void Reassembly::State::ban(packet::Turn& turn, FragmentDatagram& datagram, Drop
 void Reassembly::State::expire(packet::Turn& turn, FragmentDatagram& datagram) {
   packet::Packet first;
   if (datagram.count > 0) {
-    ++counts.reasm_timeout;
-    ++counts.reasm_fails;
+    counters.add(Count::ReasmTimeout);
+    counters.add(Count::ReasmFails);
     if (expired && store.slot(datagram.first).begin == 0) {
       first = store.take_first(datagram);
       turn.ledger.held.subtract();
@@ -184,6 +184,7 @@ packet::Packet Reassembly::State::place(packet::Turn& turn, FragmentDatagram& da
     why = found == Place::Overlap        ? Drop::FragmentOverlap
           : found == Place::Inconsistent ? Drop::FragmentInconsistent
                                          : Drop::FragmentTooMany;
+    if (found == Place::Overlap) counters.add(Count::ReasmOverlaps);
     ban(turn, datagram, why);
     turn.drop(std::move(fragment), why);
     return packet::Packet();
@@ -210,7 +211,7 @@ packet::Packet Reassembly::State::complete(packet::Turn& turn, FragmentDatagram&
     evict(turn, datagram, ecn_mixed ? Drop::FragmentEcn : Drop::FragmentTooLong);
     return packet::Packet();
   }
-  ++counts.reasm_oks;
+  counters.add(Count::ReasmOKs);
   return join(turn, datagram, header);
 }
 
@@ -241,7 +242,7 @@ packet::Packet Reassembly::State::join(packet::Turn& turn, FragmentDatagram& dat
 }
 
 packet::Packet Reassembly::State::add(packet::Turn& turn, packet::Packet&& fragment) {
-  ++counts.reasm_reqds;
+  counters.add(Count::ReasmReqds);
   // The header is written when the datagram is whole, so it must be ours alone.
   const auto* ip = fragment.header<wire::Ipv4Header>();
   LINNET_CHECK(ip != nullptr);
@@ -288,8 +289,8 @@ std::uint32_t Reassembly::held_packets() const {
 std::uint32_t Reassembly::datagrams() const {
   return state_->store.datagrams();
 }
-const Reassembly::Counts& Reassembly::counts() const {
-  return state_->counts;
+const Counters& Reassembly::counters() const {
+  return state_->counters;
 }
 
 }  // namespace linnet::ip

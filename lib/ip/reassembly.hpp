@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/siphash.hpp"
+#include "ip/counters.hpp"
 #include "ip/drops.hpp"
 #include "ip/settings.hpp"
 #include "packet/turn.hpp"
@@ -41,10 +42,7 @@ class Reassembly {
   std::uint32_t held_bytes() const;  // truesize
   std::uint32_t held_packets() const;
   std::uint32_t datagrams() const;
-  struct Counts {  // Linux's names: IpReasm*
-    std::uint64_t reasm_reqds = 0, reasm_oks = 0, reasm_fails = 0, reasm_timeout = 0;
-  };
-  const Counts& counts() const;
+  const Counters& counters() const;  // those of Linux's named Reasm*
 
  private:
   struct State;

@@ -42,7 +42,7 @@ struct Reassembly::State {
   const Settings& settings;
   const packet::Stage expired;
   FragmentStore store;
-  Counts counts;
+  Counters counters;
 };
 
 }  // namespace linnet::ip

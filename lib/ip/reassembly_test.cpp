@@ -85,8 +85,8 @@ TEST_F(ReassemblyTest, I1_EveryPermutationOfUpToSixPiecesGivesTheDatagram) {
       ASSERT_EQ(wheel_.armed(), 0u);
     } while (std::next_permutation(order.begin(), order.end()));
   }
-  EXPECT_EQ(reassembly_.counts().reasm_oks, 2u + 6 + 24 + 120 + 720);
-  EXPECT_EQ(reassembly_.counts().reasm_fails, 0u);
+  EXPECT_EQ(reassembly_.counters().value(Count::ReasmOKs), 2u + 6 + 24 + 120 + 720);
+  EXPECT_EQ(reassembly_.counters().value(Count::ReasmFails), 0u);
 }
 
 // The naive model: a map of bytes, and the rules as sentences over sets.
@@ -295,7 +295,7 @@ TEST_F(ReassemblyTest, TimeoutHandsTheFirstFragmentOnAndDropsTheRest) {
   ASSERT_EQ(collector_.packets.size(), 1u);
   EXPECT_EQ(bytes_of(collector_.packets[0]), piece(data, 0, 1000));
   EXPECT_EQ(drops(Drop::FragmentTimeout), 1u);
-  EXPECT_EQ(reassembly_.counts().reasm_timeout, 1u);
+  EXPECT_EQ(reassembly_.counters().value(Count::ReasmTimeout), 1u);
 }
 
 TEST_F(ReassemblyTest, TimeoutWithoutTheFirstFragmentIsSilent) {
