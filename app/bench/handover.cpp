@@ -76,7 +76,7 @@ class Placer final : public device::Device {
   void place(bool wrong) {
     wrong_ = wrong;
     for (unsigned lane = 0; lane < kLanes; ++lane)
-      next_[lane].made = ended(owner_of(lane));
+      next_[lane].made = next_[lane].ended = ended(owner_of(lane));
   }
   std::uint64_t ended(unsigned lane) const {
     return stack_.lane(lane).ledger().dropped(packet::reason_of(socket::Drop::TcpNoSocket));
@@ -86,10 +86,12 @@ class Placer final : public device::Device {
     rte_mbuf** const made = burst.slots() + burst.size();
     const unsigned count = burst.room();
     const unsigned owner = owner_of(queue);
-    auto& [next, all] = next_[queue];
+    auto& [next, all, known] = next_[queue];
     // No more than the owner takes: its core may be another's for a while. Negative where what a
-    // slot before left in the rings ends now.
-    if (static_cast<std::int64_t>(all - ended(owner)) > kUnderWay) return 0;
+    // slot before left in the rings ends now. The owner writes that count for each packet, so it is
+    // read only where what is known of it does not suffice.
+    if (static_cast<std::int64_t>(all - known) > kUnderWay) known = ended(owner);
+    if (static_cast<std::int64_t>(all - known) > kUnderWay) return 0;
     if (rte_pktmbuf_alloc_bulk(stack_.pool().raw(), made, count) != 0) return 0;
     all += count;
     const std::vector<Frame>& frames = frames_[owner];
@@ -115,6 +117,7 @@ class Placer final : public device::Device {
   struct alignas(64) Place {
     std::size_t frame = 0;
     std::uint64_t made = 0;
+    std::uint64_t ended = 0;  // as it was when it was looked at last
   };
   static constexpr std::int64_t kUnderWay = 1024;
   unsigned owner_of(unsigned queue) const { return wrong_ ? kLanes - 1 - queue : queue; }

@@ -24,6 +24,7 @@
 
 #include "base/check.hpp"
 #include "base/ipv4.hpp"
+#include "base/prefetch.hpp"
 #include "packet/sanitizer.hpp"
 
 namespace linnet::route {
@@ -116,15 +117,15 @@ class PacketRef {
     std::memset(at + 16, 0, sizeof(Meta) - sizeof(Meta::spare) - 16);
   }
 
-  // For a packet that another core has written: first its fields and Meta, which are written to,
-  // and, when these have come, the header at data().
+  // For a packet that another core has written: first its fields and Meta, and, when these have
+  // come, the header at data(). All are written here, sooner or later: in a buffer that is freed
+  // here the next packet comes in here.
   void prefetch_fields() const {
-    constexpr int kForWriting = 1;
-    __builtin_prefetch(mbuf_, kForWriting);
-    __builtin_prefetch(reinterpret_cast<const char*>(mbuf_) + RTE_CACHE_LINE_SIZE, kForWriting);
-    __builtin_prefetch(rte_mbuf_to_priv(mbuf_), kForWriting);
+    prefetch_for_writing(mbuf_);
+    prefetch_for_writing(reinterpret_cast<const char*>(mbuf_) + RTE_CACHE_LINE_SIZE);
+    prefetch_for_writing(rte_mbuf_to_priv(mbuf_));
   }
-  void prefetch_data() const { __builtin_prefetch(data()); }
+  void prefetch_data() const { prefetch_for_writing(data()); }
 
   // Bytes from data() to the end, all segments.
   std::uint32_t length() const { return mbuf_->pkt_len; }
