@@ -115,12 +115,27 @@ TEST_F(CallsTest, SendStopsAtTheCreditAndGoesOnWithSpace) {
   socket::Message space;
   space.program = lane_->last_program;
   space.handle = lane_->last_handle;
-  space.value = 2000;
-  space.option = 3000;
+  space.value = 1000;
+  space.option = 1000;
+  lane_->tell(EventKind::Space, space);
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 0) << "too little to wake anybody for";
+  space.option = 1500;
   lane_->tell(EventKind::Space, space);
   EXPECT_EQ(ln_poll(&poll, 1, 0), 1);
   EXPECT_EQ(poll.revents, POLLOUT);
-  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 2000);
+  EXPECT_EQ(ln_send(fd, text.data(), 1000, 0), 1000);
+  EXPECT_EQ(ln_poll(&poll, 1, 0), 0);
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 1000);
+  // A bound was set while the program wrote: it has spent more than it may have.
+  space.value = static_cast<std::uint64_t>(std::int64_t{-500});
+  space.option = 0;
+  lane_->tell(EventKind::Space, space);
+  space.value = 400;
+  lane_->tell(EventKind::Space, space);
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), -1);
+  space.value = 300;
+  lane_->tell(EventKind::Space, space);
+  EXPECT_EQ(ln_send(fd, text.data(), text.size(), 0), 200);
   ln_close(fd);
 }
 

@@ -84,7 +84,7 @@ TEST_F(Sending, ALentBufferGoesWholeWhereThereIsAnyCredit) {
   socket::Message space;
   space.program = lane_->last_program;
   space.handle = lane_->last_handle;
-  space.option = 100;
+  space.option = 0;
   space.value = length - 100;  // what it took beyond the credit
   lane_->tell(EventKind::Space, space);
   EXPECT_EQ(ln_poll(&poll, 1, 0), 0);

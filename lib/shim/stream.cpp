@@ -98,7 +98,7 @@ void Stream::start_connect(Lock& lock, std::uint8_t flags, const socket::BufferR
   opening_ = 1;
   in_syn_ = 0;
   if (!rare_->last_info.empty()) rare_.change().last_info.clear();
-  credit_ = granted_ = 0;
+  credit_ = mark_ = 0;
   lane_ = program().host().lane_for(number_, program().lanes());
   publish(mask());
   std::vector<Message> requests = option_messages();
@@ -229,7 +229,8 @@ void Stream::arrive(unsigned lane, const Message& event, const OptionValues& opt
   handle_ = event.handle;
   local_ = event.local;
   peer_ = event.peer;
-  credit_ = granted_ = static_cast<std::int64_t>(event.value);
+  credit_ = static_cast<std::int64_t>(event.value);
+  mark_ = event.option;
   publish(mask());
 }
 
@@ -438,15 +439,14 @@ void Stream::connection_event(const Message& event) {
       state_ = State::Established;
       name_local(event.local);
       credit_ += static_cast<std::int64_t>(event.value);
-      granted_ += static_cast<std::int64_t>(event.value);
+      mark_ = event.option;
       return happened(kOut);
     case EventKind::EndOfStream:
       end_ = true;
       return happened(kIn | POLLRDHUP | POLLHUP);
     case EventKind::Space:
       credit_ += static_cast<std::int64_t>(event.value);
-      // SO_SNDBUF may have become smaller, and the memory of all connections scarce.
-      granted_ = std::max<std::int64_t>(event.option, credit_);
+      mark_ = event.option;
       return publish(mask());
     case EventKind::Failed:
       return failed(static_cast<int>(event.value));

@@ -76,7 +76,7 @@ class Stream final : public Socket {
   bool readable(unsigned beside = 0) const {
     return received_bytes_ >= static_cast<std::size_t>(options_.low_water()) + beside;
   }
-  bool writable() const { return !starved_ && credit_ > 0 && credit_ >= (granted_ - credit_) / 2; }
+  bool writable() const { return !starved_ && credit_ > mark_; }
   bool at_end() const { return end_ || (shutdown_ & kReceiveShut) != 0 || state_ == State::Close; }
   int aim(const sockaddr* address, socklen_t length);
   // `waiting`: bytes with which this thread sleeps until it is connected, `buffer` included.
@@ -149,10 +149,11 @@ class Stream final : public Socket {
   bool urgent_ = false;           // there is a mark, at urgent_at_
   bool urgent_read_ = false;      // its byte was read
   std::uint64_t urgent_at_ = 0;
-  // Bytes that may be sent; a lent buffer goes whole, and may leave less than nothing.
+  // Bytes that may be sent; a lent buffer goes whole, and may leave less than nothing, as a bound
+  // does that was set meanwhile.
   std::int64_t credit_ = 0;
-  std::int64_t granted_ = 0;  // of all that is not acknowledged and may be sent
-  bool starved_ = false;      // there was credit and no free buffer: not writable until one is back
+  std::int64_t mark_ = 0;  // with so much left it is not writable (Linux: sk_stream_is_writeable)
+  bool starved_ = false;   // there was credit and no free buffer: not writable until one is back
   OnDemand<Rare> rare_;
 };
 

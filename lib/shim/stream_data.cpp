@@ -151,11 +151,12 @@ ssize_t Stream::send(const SendCall& call) {
     if (sent == call.bytes) return static_cast<ssize_t>(sent);
     lock.lock();
     if (credit_ > had || (had > 0 && went > 0)) continue;
-    // No credit, or no buffer: of the latter nothing tells when one comes back.
+    // No credit: whoever has run out of it sleeps until there is room worth waking for (Linux:
+    // sk_stream_wait_memory). Or no buffer: nothing tells when one comes back.
     const time::Instant again =
         had > 0 ? std::min(until, program().host().now() + Program::kBufferRetry) : until;
     const auto waited = wait(lock, again, may_block, [&] {
-      return credit_ > had || error_ != 0 || state_ != State::Established ||
+      return (credit_ > had && writable()) || error_ != 0 || state_ != State::Established ||
              (shutdown_ & kSendShut) != 0;
     });
     if (waited == Waited::TimedOut && again < until) continue;

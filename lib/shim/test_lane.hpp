@@ -112,7 +112,7 @@ class EchoLane {
         if (holds) return buffers_.give_back(session_.number(), m.buffer);
         m.value = m.buffer.length;
         tell(EventKind::Data, m);
-        m.option = static_cast<std::uint32_t>(credit);
+        m.option = 0;
         return tell(EventKind::Space, m);
       case RequestKind::SendTo:
         m.local = {Ipv4Address(10, 0, 0, 1), 40000, 2};

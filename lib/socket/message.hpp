@@ -78,15 +78,16 @@ enum class RequestKind : std::uint8_t {
 
 enum class EventKind : std::uint8_t {
   Opened,     // handle of `program`'s socket on this lane
-  Connected,  // local, peer; value = bytes of send credit
-  Accepted,   // a new connection: handle; listener in `program`; local, peer; value = send credit.
-              // Later events of it carry program 0 until SetOption, Send, ... named one: any
-              // request with its handle and a program number adopts that number
+  Connected,  // local, peer; value = bytes of send credit, option as in Space
+  Accepted,   // a new connection: handle; listener in `program`; local, peer; value = send credit,
+              // option as in Space. Later events of it carry program 0 until SetOption, Send, ...
+              // named one: any request with its handle and a program number adopts that number
   Data,       // buffer; stream: in order. Datagram: peer is the sender, local where it was sent to
               // and the device it came in on, option = ControlData, kMore: it goes on; option and
               // addresses stand in the first message. kTruncated: never set by lanes
   EndOfStream,
-  Space,      // value = bytes of send credit more, option = what the send buffer holds in all
+  Space,      // value = bytes of send credit more (or less: a bound was set), option = with so
+              // much of it left the socket is not writable
   Failed,     // value = errno: the socket's pending error
   SoftError,  // value = errno, option = ICMP type | code << 8 | rest's low half << 16, peer = where
               // the packet went, local.address = who says so

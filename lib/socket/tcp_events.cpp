@@ -20,15 +20,7 @@ constexpr std::uint32_t kMostConnections = 1u << 22;
 constexpr std::uint32_t kMostHalfOpen = 65536;
 constexpr std::uint32_t kMostListeners = 65536;
 constexpr std::uint32_t kSentRecords = 32768;
-
-// As an account that a buffer may have overdrawn, see `TcpSockets::send`.
-std::int32_t credit_of(const TcpSocket& socket) {
-  return static_cast<std::int32_t>(socket.credit);
-}
-// What may be sent, no more than the account can hold.
-std::uint32_t space_of(const TcpSocket& socket) {
-  return std::min<std::uint32_t>(socket.connection->send_space(), INT32_MAX);
-}
+constexpr std::int32_t kMostRecalled = 1 << 22;
 
 bool all_acknowledged(tcp::State state) {
   return state == tcp::State::FinWait2 || state == tcp::State::TimeWait ||
@@ -77,10 +69,12 @@ void TcpSockets::send(Turn& turn, TcpSocket& socket, const Message& request) {
   Packet packet = context_.system.buffers.take_over(socket.session->number, request.buffer);
   if (!packet) return;
   turn.ledger.generated.add();
-  const std::uint32_t bytes = packet.length();
+  const auto bytes = static_cast<std::int32_t>(packet.length());
   // As a packet goes into Linux's send buffer while that is not full (sk_stream_memory_free): a
   // buffer that is longer than all the room there will ever be has to go some time.
-  if (bytes == 0 || credit_of(socket) <= 0) return turn.drop(std::move(packet), Drop::NoCredit);
+  const std::int32_t least = socket.recalled ? -kMostRecalled : 0;
+  if (bytes == 0 || socket.credit <= least) [[unlikely]]
+    return turn.drop(std::move(packet), Drop::NoCredit);
   socket.credit -= bytes;
   begin_row(turn, socket);
   row_.sends = true;
@@ -107,7 +101,13 @@ void TcpSockets::settle(Turn& turn, const Socket* closing) {
   // It rests again where there was nothing to do for it.
   if (row.socket == nullptr || row.socket->connection == nullptr) return;
   row.socket->connection->consumed(turn, row.consumed, row.sends);
-  if (row.sends && row.socket != closing) output(turn, *row.socket);
+  if (!row.sends || row.socket == closing) return;
+  output(turn, *row.socket);
+  // All that it might write was written: what has been sent of it may have made room.
+  if (row.socket->credit <= 0) [[unlikely]] {
+    row.socket->spent = true;
+    notify(turn, *row.socket->connection);
+  }
 }
 
 void TcpSockets::output(Turn& turn, TcpSocket& socket) {
@@ -140,6 +140,27 @@ void TcpSockets::set_option(Turn& turn, TcpSocket& socket, std::uint32_t option,
   connection.set_options(turn, socket.options->tcp);
   if (option == name::kNoDelay && value != 0) connection.push(turn);
   if (option == name::kQuickAck) connection.quick_ack(turn, value != 0);
+  if (option == name::kSendBuffer || option == name::kNotSentLowWater) recall(socket);
+}
+
+// A bound that was set anew counts from the next write on, so credit that was given may be taken
+// back; what the program has spent of it meanwhile is still taken.
+void TcpSockets::recall(TcpSocket& socket) {
+  if (!socket.told || socket.session == nullptr) return;
+  if (!context_.programs.has_room(*socket.session, 1)) return;
+  const tcp::SendRoom room = socket.connection->send_room();
+  const auto bytes = static_cast<std::int32_t>(room.bytes);
+  if (bytes < socket.credit) socket.recalled = true;
+  tell_room(socket, bytes, room.spare);
+}
+
+void TcpSockets::tell_room(TcpSocket& socket, std::int32_t credit, std::uint32_t spare) {
+  Message message = Context::event(EventKind::Space, socket);
+  message.value = static_cast<std::uint64_t>(std::int64_t{credit} - socket.credit);
+  socket.credit = credit;
+  socket.mark = std::max(credit - static_cast<std::int32_t>(spare), 0);
+  message.option = static_cast<std::uint32_t>(socket.mark);
+  context_.programs.tell(*socket.session, message);
 }
 
 void TcpSockets::close(Turn& turn, TcpSocket& socket, const Message& request) {
@@ -263,10 +284,13 @@ bool TcpSockets::tell_opening(Turn& turn, TcpSocket& socket) {
     message.program = listener->program;
   }
   socket.told = true;
-  socket.credit = space_of(socket);
+  const tcp::SendRoom room = socket.connection->send_room();
+  socket.credit = static_cast<std::int32_t>(room.bytes);
+  socket.mark = static_cast<std::int32_t>(room.bytes - room.spare);
   message.local = {socket.flow.local, socket.flow.local_port, packet::kNoDevice};
   message.peer = {socket.flow.peer, socket.flow.peer_port, socket.device};
-  message.value = socket.credit;
+  message.value = room.bytes;
+  message.option = room.bytes - room.spare;
   context_.programs.tell(*socket.session, message);
   return true;
 }
@@ -324,18 +348,21 @@ void TcpSockets::tell_urgent(TcpSocket& socket) {
 }
 
 // A program that has three quarters of the room left to write need not hear of each ACK. What it
-// has then is more than any buffer holds.
-bool TcpSockets::worth_telling(std::uint32_t space, std::uint32_t credit) const {
-  if (space <= credit) return false;
-  return space < 4 * context_.system.pool.data_room() || (space - credit) >= space / 4;
+// has then is more than any buffer holds. That it can write again is always told.
+bool TcpSockets::worth_telling(const tcp::SendRoom& room, const TcpSocket& socket) const {
+  const auto space = static_cast<std::int32_t>(room.bytes);
+  if (room.spare != 0 && socket.credit <= socket.mark) return true;
+  if (space <= std::max(socket.credit, 0)) return false;
+  return room.bytes < 4 * context_.system.pool.data_room() || space - socket.credit >= space / 4;
 }
 
 // Credit, the end of the stream, errors, the end of the handle. False: something waits for room.
 bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
   if (socket.session == nullptr) return true;
   LaneSession& session = *socket.session;
-  const std::uint32_t space = socket.told ? space_of(socket) : 0;
-  const std::uint32_t credit = static_cast<std::uint32_t>(std::max(credit_of(socket), 0));
+  tcp::SendRoom room = socket.told ? socket.connection->send_room() : tcp::SendRoom{};
+  // Its call goes on with what there is, as Linux's does; who has to sleep waits for more.
+  if (std::exchange(socket.spent, false)) room.spare = room.bytes;
   const bool closed = (socket.events & (event::kClosed | event::kError)) != 0;
   const bool over = closed || (socket.events & event::kTimeWait) != 0 ||
                     (socket.lingering && all_acknowledged(socket.connection->state()));
@@ -344,13 +371,8 @@ bool TcpSockets::tell_end(Turn& turn, TcpSocket& socket) {
     context_.programs.wait_for_room(socket);
     return false;
   }
-  if (worth_telling(space, credit) && !over) {
-    Message message = Context::event(EventKind::Space, socket);
-    message.value = static_cast<std::uint64_t>(std::int64_t{space} - credit_of(socket));
-    message.option = socket.connection->send_capacity();
-    socket.credit = space;
-    context_.programs.tell(session, message);
-  }
+  if (worth_telling(room, socket) && !over)
+    tell_room(socket, std::max(socket.credit, static_cast<std::int32_t>(room.bytes)), room.spare);
   socket.events &= static_cast<std::uint16_t>(~event::kWritable);
   if ((socket.events & event::kPeerClosed) != 0 && socket.told) {
     socket.events &= static_cast<std::uint16_t>(~event::kPeerClosed);

@@ -62,11 +62,14 @@ struct TcpSocket : Socket {
   bool confirms = false;                     // an ACK moved on: the neighbour answers
   bool early = false;                        // counts in its listener's Fast Open queue
   bool proves_path = false;                  // the first Fast Open after a black hole
+  bool spent = false;                        // the program has just written all that it might
+  bool recalled = false;                     // credit was taken back that may be spent already
   std::uint32_t confirmed_ms = 0;            // when that was last noted
   Ticket ticket = 0;
   std::uint32_t backlog_generation = 0;
   Handle listener{};              // where it came from
-  std::uint32_t credit = 0;       // bytes that the program may still send
+  std::int32_t credit = 0;        // bytes that the program may still send; below zero: recalled
+  std::int32_t mark = 0;          // with so much left it is not writable any more
   std::uint32_t given = 0;        // bytes that it was given and has not consumed
   std::uint32_t lowered_mtu = 0;  // a route turned out to be narrower; 0: not
   tcp::Seq lowered_at{};
@@ -352,7 +355,9 @@ class TcpSockets final : public tcp::Host {
   bool tell_opening(packet::Turn& turn, TcpSocket& socket);
   bool tell_data(packet::Turn& turn, TcpSocket& socket);
   void tell_urgent(TcpSocket& socket);
-  bool worth_telling(std::uint32_t space, std::uint32_t credit) const;
+  bool worth_telling(const tcp::SendRoom& room, const TcpSocket& socket) const;
+  void tell_room(TcpSocket& socket, std::int32_t credit, std::uint32_t spare);
+  void recall(TcpSocket& socket);
   bool tell_end(packet::Turn& turn, TcpSocket& socket);
   void make_orphan(packet::Turn& turn, TcpSocket& socket);
   void release(packet::Turn& turn, TcpSocket& socket);

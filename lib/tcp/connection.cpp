@@ -67,7 +67,7 @@ void Connection::prepare_syn(packet::Turn& turn, Seq initial, std::uint32_t ts_o
                              std::uint32_t mtu) {
   LINNET_CHECK(state_ == State::Closed);
   begin(mtu);
-  iss_ = snd_una_ = snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = initial;
+  iss_ = snd_una_ = snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = piece_begin_ = initial;
   send_queue_.start(initial + 1);
   ts_offset_ = ts_offset;
   timestamps_ = engine_.settings.tcp_timestamps != 0;
@@ -100,7 +100,7 @@ void Connection::accept(packet::Turn& turn, const Handshake& handshake, std::uin
   LINNET_CHECK(state_ == State::Closed);
   begin(mtu);
   iss_ = handshake.local_initial;
-  snd_una_ = snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = iss_ + 1;
+  snd_una_ = snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = piece_begin_ = iss_ + 1;
   send_queue_.start(iss_ + 1);
   irs_ = handshake.peer_initial;
   receive_queue_.start(irs_ + 1);
@@ -162,6 +162,7 @@ void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, 
     turn.drop(std::move(data), open ? Drop::Duplicate : Drop::Closed);
     return;
   }
+  const std::uint32_t count = data.length();
   send_queue_.append(turn, engine_.memory, std::move(data));
   more_ = hold_ = more;
   push_ = false;
@@ -169,25 +170,7 @@ void Connection::append(packet::Turn& turn, packet::Packet&& data, bool urgent, 
     snd_up_ = send_queue_.end();
     urgent_ = true;
   }
-  if (!later) output(turn);
-}
-
-std::uint32_t Connection::send_capacity() const {
-  std::uint32_t most = send_buffer_;
-  // Under memory pressure buffers shrink to what Linux leaves them (row T9).
-  if (engine_.memory.pressure() && options_.send_buffer == 0)
-    most = std::max(engine_.settings.tcp_wmem_min.get(), most / 4);
-  return engine_.memory.exhausted() ? engine_.settings.tcp_wmem_min.get() : most;
-}
-
-std::uint32_t Connection::send_space() const {
-  if (fin_queued_ || state_ == State::Closed || state_ == State::TimeWait) return 0;
-  const std::uint32_t most = send_capacity();
-  const std::uint32_t space = most > send_queue_.truesize() ? most - send_queue_.truesize() : 0;
-  const std::uint32_t lowat = options_.notsent_lowat != 0
-                                  ? options_.notsent_lowat
-                                  : engine_.settings.tcp_notsent_lowat.get();
-  return unsent_bytes() >= lowat ? 0 : space;
+  note_appended(turn, count, later);
 }
 
 packet::Packet Connection::take_received(packet::Turn& turn) {

@@ -57,6 +57,12 @@ inline constexpr std::uint16_t kTimeWait = 64;   // Connection::time_wait() may 
 inline constexpr std::uint16_t kClosed = 128;    // nothing will happen any more: release it
 }  // namespace event
 
+// What a program may write: bytes that are taken, and how many of them until the socket is not
+// writable any more (0: it is not now).
+struct SendRoom {
+  std::uint32_t bytes = 0, spare = 0;
+};
+
 class Connection : private time::Timer {
  public:
   Connection(Engine& engine, const SocketOptions& options);
@@ -118,10 +124,9 @@ class Connection : private time::Timer {
   // together. After FIN or in Closed: the data is dropped by name.
   void append(packet::Turn& turn, packet::Packet&& data, bool urgent = false, bool more = false,
               bool later = false);
-  // Bytes that may be appended now; 0 before ESTABLISHED is allowed to grow later (kWritable).
-  std::uint32_t send_space() const;
-  // What the send buffer holds, in truesize; `send_space` is the part of it that is free.
-  std::uint32_t send_capacity() const;
+  // What may be appended now; nothing before ESTABLISHED, it may grow later (kWritable).
+  SendRoom send_room() const;
+  std::uint32_t send_space() const { return send_room().bytes; }
   // In-order data, in the order of the stream; empty handle if there is none. The caller owns it
   // (no longer `held`), its Meta is zeros.
   packet::Packet take_received(packet::Turn& turn);
@@ -269,6 +274,14 @@ class Connection : private time::Timer {
   void process_ack(packet::Turn& turn, const Segment& segment);
   std::uint32_t recover(const Segment& segment, bool window_changed, time::Instant now);
   void advance(packet::Turn& turn, Seq ack, std::uint32_t newly_acked);
+  // --- send_room.cpp
+  std::uint32_t piece_size() const;
+  inline bool fills_piece(std::uint32_t count);
+  void note_appended(packet::Turn& turn, std::uint32_t count, bool later_on);
+  std::uint32_t send_capacity() const;
+  bool send_buffer_short() const;
+  SendRoom scarce_room(std::uint32_t most, std::uint32_t used, std::uint32_t lowat,
+                       std::uint32_t mark) const;
   void expand_send_buffer();
   // --- input_data.cpp: steps six to eight.
   void input_urgent(packet::Turn& turn, const Segment& segment);
@@ -383,8 +396,9 @@ class Connection : private time::Timer {
 
   // Send sequence space (RFC 9293 3.3.1). SND.NXT is the highest that was ever sent.
   Seq iss_, snd_una_, snd_nxt_, snd_wl1_, snd_wl2_, snd_up_;
-  Seq small_end_;  // of the last segment below MSS that was sent (Minshall; Linux: snd_sml)
-  Seq cwr_end_;    // SND.NXT when CWR was last sent
+  Seq small_end_;    // of the last segment below MSS that was sent (Minshall; Linux: snd_sml)
+  Seq cwr_end_;      // SND.NXT when CWR was last sent
+  Seq piece_begin_;  // of the last piece of the send queue, as far as it was not sent
   std::uint32_t snd_wnd_ = 0, max_window_ = 0;
   std::uint32_t send_buffer_ = 0;  // bytes of truesize
   // Receive sequence space.

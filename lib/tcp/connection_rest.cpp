@@ -110,7 +110,7 @@ Connection::Connection(Engine& engine, const SocketOptions& options, const Reste
   recovery_.wake(rested.recovery);
   receive_queue_.start(rested.receive_next);
   keep(*this, rested, [](auto& mine, const auto& kept) { mine = kept; });
-  snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = snd_una_;
+  snd_nxt_ = snd_up_ = small_end_ = cwr_end_ = piece_begin_ = snd_una_;
   send_queue_.start(snd_una_);
   scaling_ = rested.scaling;
   sack_ok_ = rested.sack_ok;

@@ -134,21 +134,11 @@ void Connection::advance(packet::Turn& turn, Seq ack, std::uint32_t newly_acked)
   if (!urgent_) snd_up_ = ack;
   small_end_ = later(small_end_, ack);
   cwr_end_ = later(cwr_end_, ack);
-  expand_send_buffer();
+  piece_begin_ = later(piece_begin_, ack);
+  if (send_buffer_short()) expand_send_buffer();
   if (send_queue_.acknowledge(turn, engine_.memory, ack)) raise(turn, event::kWritable);
   engine_.host.confirm(turn, *this);
   if (fin_acked) fin_acknowledged(turn);
-}
-
-// Linux: tcp_sndbuf_expand. Twice the congestion window, so that the program can fill one while the
-// other is in flight.
-void Connection::expand_send_buffer() {
-  if (options_.send_buffer != 0 || engine_.memory.pressure()) return;
-  const std::uint64_t segment = mss_ + 768u;  // the buffer around it
-  const std::uint64_t window = std::max<std::uint64_t>(recovery_.window().cwnd, 10u * mss_);
-  const std::uint64_t wanted = 2 * (window / std::max<std::uint32_t>(mss_, 1) + 1) * segment;
-  const std::uint64_t size = std::min<std::uint64_t>(wanted, engine_.settings.tcp_wmem_max);
-  if (size > send_buffer_) send_buffer_ = static_cast<std::uint32_t>(size);
 }
 
 // Linux: header prediction (tcp_rcv_established). What nearly all segments are: next in order,
