@@ -145,6 +145,9 @@ void Connection::establish(packet::Turn& turn) {
   syns_again_ = static_cast<std::uint8_t>(std::min(recovery_.total_retransmissions(), 255u));
   last_heard_ms_ = last_ack_ms_ = last_data_ms_ = milliseconds(turn.now);
   stalled_ = false;
+  // What the peer's segments will hold is no more than what ours do (Linux:
+  // tcp_initialize_rcv_mss).
+  ack_.start(std::min<std::uint32_t>(ack_.peer_mss(), mss_));
   expand_send_buffer();
   arm_keep_alive(turn.now);
   raise(turn, event::kConnected | event::kWritable);

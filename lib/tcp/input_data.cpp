@@ -119,8 +119,7 @@ bool Connection::make_room(packet::Turn& turn, const Segment& segment) {
 }
 
 inline void Connection::note_arrival(packet::Turn& turn, const Segment& segment) {
-  const std::uint32_t size = segment.count > 1 ? segment.size : segment.payload_length;
-  ack_.on_data(turn.now, size, receive_buffer_.last_window(), own_mss_, recovery_.rto());
+  ack_.on_data(turn.now, segment.each(), receive_buffer_.last_window(), own_mss_, recovery_.rto());
   last_data_ms_ = milliseconds(turn.now);
 }
 
@@ -133,12 +132,15 @@ void Connection::take_in_order(packet::Turn& turn, Segment& segment) {
   if (tight) engine_.counters.add(Count::TCPRcvCollapsed);
   receive_queue_.append(turn, engine_.memory, std::move(segment.payload), tight);
   bytes_received_ += receive_queue_.next() - before;
+  if (segment.each() >= ack_.peer_mss())
+    receive_buffer_.measure_ratio(segment.each() * segment.count, truesize);
   note_arrival(turn, segment);
-  receive_buffer_.on_data(bytes, truesize, receive_queue_.truesize(), engine_.memory);
+  receive_buffer_.on_data(bytes, receive_queue_.truesize(), engine_.memory);
   if (timestamps_ && segment.options.has_timestamps && segment.options.ts_echo != 0 &&
       bytes >= ack_.peer_mss()) {
     const std::uint32_t age = timestamp_at(turn.now, ts_offset_) - segment.options.ts_echo;
-    if (age < 60'000) receive_buffer_.on_echo(time::Duration::milliseconds(age));
+    if (age < 60'000)
+      receive_buffer_.on_echo(segment.options.ts_echo, time::Duration::milliseconds(age));
   } else if (!timestamps_) {
     receive_buffer_.measure_window(receive_queue_.next(), turn.now);
   }
@@ -162,7 +164,6 @@ void Connection::note_duplicate(SeqRange range) {
 // RFC 5681 4.2: a hole is told of at once, for each segment beyond it.
 void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
   const SeqRange range{segment.seq, segment.seq + segment.payload_length};
-  const std::uint32_t truesize = segment.payload.truesize();
   note_arrival(turn, segment);
   ++beyond_segments_;
   const ReceiveQueue::Kept kept =
@@ -178,8 +179,7 @@ void Connection::keep_beyond(packet::Turn& turn, Segment& segment) {
     note_duplicate(sack_.overlap(range));
     sack_.add(kept.range);
     // Linux: tcp_data_queue_ofo. What lies beyond a hole opens the window as what is in order does.
-    receive_buffer_.on_data(kept.range.length(), truesize, receive_queue_.truesize(),
-                            engine_.memory);
+    receive_buffer_.on_data(kept.range.length(), receive_queue_.truesize(), engine_.memory);
   }
 }
 

@@ -102,16 +102,15 @@ std::uint32_t ReceiveBuffer::select(Seq next, std::uint32_t queued, std::uint32_
   return std::max(offered, standing);
 }
 
-void ReceiveBuffer::on_data(std::uint32_t bytes, std::uint32_t truesize, std::uint32_t charged,
-                            const Memory& memory) {
-  if (bytes == 0 || truesize == 0) return;
-  // What part of the memory is payload, for large segments (Linux: scaling_ratio).
-  if (bytes >= 512) {
-    const auto ratio = std::min<std::uint64_t>((std::uint64_t{bytes} << 8) / truesize, 255);
-    ratio_ = static_cast<std::uint8_t>(std::max<std::uint64_t>(ratio, 1));
-    clamp_ = to_window(size_);
-    if (user_clamp_ != 0) clamp_ = std::min(clamp_, user_clamp_);
-  }
+void ReceiveBuffer::measure_ratio(std::uint32_t bytes, std::uint32_t truesize) {
+  if (truesize == 0) return;
+  const auto ratio = std::min<std::uint64_t>((std::uint64_t{bytes} << 8) / truesize, 255);
+  ratio_ = static_cast<std::uint8_t>(std::max<std::uint64_t>(ratio, 1));
+  clamp_ = to_window(size_);
+  if (user_clamp_ != 0) clamp_ = std::min(clamp_, user_clamp_);
+}
+
+void ReceiveBuffer::on_data(std::uint32_t bytes, std::uint32_t charged, const Memory& memory) {
   if (bytes < 128 || memory.pressure() || threshold_ >= clamp_) return;
   const std::uint64_t held = std::uint64_t{charged} + taken_truesize_;
   const std::uint32_t space = held < size_ ? to_window(size_ - held) : 0;
@@ -130,7 +129,9 @@ void ReceiveBuffer::update_rtt(std::uint32_t us, bool window_full) {
   }
 }
 
-void ReceiveBuffer::on_echo(time::Duration rtt) {
+void ReceiveBuffer::on_echo(std::uint32_t echoed, time::Duration rtt) {
+  if (echoed == last_echo_) return;
+  last_echo_ = echoed;
   update_rtt(
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt.count_us(), 1'000, 60'000'000)),
       false);

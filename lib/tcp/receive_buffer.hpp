@@ -55,15 +55,19 @@ class ReceiveBuffer {
   }
   Seq told() const { return told_; }  // RCV.NXT of the last ACK (RFC 7323: Last.ACK.sent)
 
-  // Data of `bytes` came in a buffer of `truesize`, in order: the window may open further.
-  void on_data(std::uint32_t bytes, std::uint32_t truesize, std::uint32_t charged,
-               const Memory& memory);
+  // Data of `bytes` came: the window may open further.
+  void on_data(std::uint32_t bytes, std::uint32_t charged, const Memory& memory);
+  // Full segments with `bytes` came in buffers of `truesize`: what part of the memory is payload. A
+  // short one says nothing of those that will come (Linux: tcp_measure_rcv_mss).
+  void measure_ratio(std::uint32_t bytes, std::uint32_t truesize);
   // Whether a packet of `truesize` more may be charged; with 0: whether one more may at all.
   bool room(std::uint32_t queued, std::uint32_t truesize) const {
     return std::uint64_t{queued} + taken_truesize_ + truesize <= size_;
   }
   // Round-trip time as the receiver sees it: of an echoed timestamp, or of a window.
-  void on_echo(time::Duration rtt);
+  // One sample of each timestamp that comes back (Linux: rcv_rtt_last_tsecr): all that is sent
+  // after a pause echoes the same one, and says of the pause.
+  void on_echo(std::uint32_t echoed, time::Duration rtt);
   void measure_window(Seq next, time::Instant now);
 
   // The program took `truesize` with `bytes`; it still pins them until it has consumed them.
@@ -103,6 +107,7 @@ class ReceiveBuffer {
   Seq space_from_;
   Seq rtt_until_;
   std::uint32_t space_at_us_ = 0, rtt_at_us_ = 0, rtt_us_ = 0;
+  std::uint32_t last_echo_ = 0;
   std::uint8_t ratio_ = 128;  // payload per truesize, of 256
   std::uint8_t scale_ = 0;
   bool locked_ = false;  // SO_RCVBUF was set

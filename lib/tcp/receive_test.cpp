@@ -249,6 +249,60 @@ TEST_F(Receive, TheRightEdgeNeverMovesBack) {
   }
 }
 
+TEST_F(Receive, AShortSegmentSaysNothingOfTheBuffersOfTheNextBurst) {
+  Handshake agreed;
+  agreed.window_scaling = true;
+  agreed.local_scale = agreed.peer_scale = 7;
+  side_.options.receive_buffer = 131072;
+  established(agreed);
+  std::int64_t at = 0;
+  const auto window_after = [&](std::uint32_t bytes) {
+    for (int i = 0; i < 200; ++i, at += bytes) {
+      in({.seq = at, .bytes = bytes});
+      (void)read();
+    }
+    pass_ms(300);
+    while (waiting() != 0)
+      (void)next();
+    return std::uint32_t{last_.head.window} << 7;
+  };
+  const std::uint32_t full = window_after(1460);
+  EXPECT_GE(window_after(700), full);
+}
+
+TEST_F(Receive, APauseIsOneRoundTripWhateverFollowsIt) {
+  Handshake agreed;
+  agreed.timestamps = true;
+  established(agreed);
+  std::int64_t at = 0;
+  const auto data = [&](std::uint32_t echo) {
+    SegmentOptions options;
+    options.has_timestamps = true;
+    options.ts_value = 1000;
+    options.ts_echo = echo;
+    in({.seq = at, .bytes = 1460, .options = options});
+    at += 1460;
+    (void)read();
+  };
+  const auto last_sent = [&] {
+    while (waiting() != 0)
+      (void)next();
+    return last_.head.options.ts_value;
+  };
+  for (int i = 0; i < 100; ++i) {
+    data(last_sent());
+    pass_ms(10);
+  }
+  const std::uint32_t old = last_sent();
+  pass_ms(1000);
+  for (int i = 0; i < 10; ++i)
+    data(old);
+  Info info{};
+  tcp().info(clock_.now(), info);
+  EXPECT_LT(info.rcv_rtt, 200'000u) << "an eighth of the pause once";
+  EXPECT_GT(info.rcv_rtt, 100'000u);
+}
+
 TEST_F(Receive, MUST39_TheWindowOpensInLargeSteps) {
   side_.options.receive_buffer = 20000;
   established();

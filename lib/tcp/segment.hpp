@@ -33,6 +33,8 @@ struct Segment {
   std::uint16_t count = 1;
   std::uint16_t size = 0;
 
+  // Bytes of data in each that came, but for a shorter last one.
+  std::uint32_t each() const { return count > 1 ? size : payload_length; }
   bool has(std::uint8_t bits) const { return (flags & bits) == bits; }
   // SEG.LEN: what it takes of sequence space.
   std::uint32_t length() const {
