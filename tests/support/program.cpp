@@ -360,6 +360,11 @@ void Program::take(unsigned lane, const Message& event) {
       socket.soft_error = static_cast<int>(event.value);
       return;
     case EventKind::Closed:
+      if (event.buffer.index != socket::BufferRef::kNone) {  // what TCP_INFO says of it
+        Message answer = about(socket, RequestKind::Return, lane);
+        answer.buffer = event.buffer;
+        request(lane, answer);
+      }
       socket.handles.erase(lane);
       socket.closed = socket.handles.empty();
       return;
