@@ -13,6 +13,7 @@
 #include <deque>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/bench/load.hpp"
@@ -213,6 +214,7 @@ class Client : public Endpoint<Net> {
   struct Peer {
     int fd = -1;
     bool connected = false;
+    bool over = false;  // the server has closed, and with it has it all
     std::uint32_t got = 0;
     std::uint64_t written = 0;  // of bulk
     std::uint64_t sent_at = 0;
@@ -272,8 +274,8 @@ class Client : public Endpoint<Net> {
     Peer& peer = peers_[i];
     const ssize_t count = Net::receive(peer.fd, this->room_.data(), this->room_.size());
     if (ending_) {
-      running_ = count < 0 && errno == EAGAIN;
-      if (!running_) end();
+      const bool waits = count < 0 && errno == EAGAIN;
+      if (!waits && !std::exchange(peer.over, true) && ++over_ == peers_.size()) end();
       return;
     }
     if (count <= 0) {
@@ -329,6 +331,7 @@ class Client : public Endpoint<Net> {
   std::size_t connected_ = 0;
   bool running_ = false;
   bool ending_ = false;
+  std::size_t over_ = 0;
   Stopwatch watch_;
   std::uint64_t deadline_ = 0;
   double cycles_a_request_ = 0;
