@@ -33,6 +33,8 @@ long send_text(Calls& calls, int fd, const std::string& text, int flags = 0);
 std::string receive_text(Calls& calls, int fd, std::size_t room, int flags = 0);
 // Names of the POLL bits.
 std::string poll_text(Calls& calls, int fd);
+// What an epoll set tells without waiting, at most four events: "COUNT EVENTS@DATA ...; ".
+std::string wait_text(Calls& calls, int set);
 // A connected pair by way of a listener on `port`.
 struct Pair {
   int near = -1, far = -1;

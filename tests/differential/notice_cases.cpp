@@ -26,15 +26,6 @@ std::string error_text(Calls& calls, int fd) {
   return "error " + std::to_string(error) + " ";
 }
 
-std::string events_text(Calls& calls, int set) {
-  epoll_event events[4];
-  const int count = calls.epoll_wait(set, events, 4, 0);
-  std::string out = result_text(count);
-  for (int i = 0; i < count; ++i)
-    out += " " + std::to_string(events[i].events) + "@" + std::to_string(events[i].data.u64);
-  return out + "; ";
-}
-
 std::string dissolve(Calls& calls, int fd) {
   const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
   return result_text(calls.connect(fd, &nobody, sizeof nobody)) + " ";
@@ -110,9 +101,9 @@ std::string low_water_lowered(Calls& calls) {
   out += set_int(calls, pair.near, SOL_SOCKET, SO_RCVLOWAT, 1000);
   send_text(calls, pair.far, std::string(500, 'x'));
   calls.settle();
-  out += poll_text(calls, pair.near) + " " + events_text(calls, set);
+  out += poll_text(calls, pair.near) + " " + wait_text(calls, set);
   out += set_int(calls, pair.near, SOL_SOCKET, SO_RCVLOWAT, 1);
-  out += poll_text(calls, pair.near) + " " + events_text(calls, set);
+  out += poll_text(calls, pair.near) + " " + wait_text(calls, set);
   for (const int fd : {pair.near, pair.far, set})
     calls.close(fd);
   return out;
@@ -154,14 +145,14 @@ std::string number_used_again_in_a_set(Calls& calls) {
   event.data.u64 = 2;
   out += result_text(calls.epoll_ctl(set, EPOLL_CTL_MOD, second, &event)) + " ";
   out += result_text(calls.epoll_ctl(set, EPOLL_CTL_DEL, second, &event)) + " ";
-  out += events_text(calls, set);
+  out += wait_text(calls, set);
   out += result_text(calls.epoll_ctl(set, EPOLL_CTL_ADD, second, &event)) + " ";
   out += result_text(calls.epoll_ctl(set, EPOLL_CTL_ADD, second, &event)) + " ";
-  out += events_text(calls, set);
+  out += wait_text(calls, set);
   out += result_text(calls.epoll_ctl(set, EPOLL_CTL_DEL, second, &event)) + " ";
-  out += events_text(calls, set);
+  out += wait_text(calls, set);
   calls.close(copy);
-  out += events_text(calls, set);
+  out += wait_text(calls, set);
   for (const int fd : {second, set})
     calls.close(fd);
   return out;

@@ -88,15 +88,6 @@ std::string port_conflicts(Calls& calls, int type, bool reuse_address, bool reus
   return out;
 }
 
-std::string wait_text(Calls& calls, int set) {
-  epoll_event events[4];
-  const int count = calls.epoll_wait(set, events, 4, 0);
-  std::string out = result_text(count);
-  for (int i = 0; i < count; ++i)
-    out += " " + std::to_string(events[i].events) + "@" + std::to_string(events[i].data.u64);
-  return out + "; ";
-}
-
 std::string epoll_modes(Calls& calls, unsigned mode) {
   const Pair pair = connected_pair(calls, kStoryPort);
   const int set = calls.epoll_create(0);

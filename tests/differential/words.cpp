@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 
@@ -58,6 +59,15 @@ std::string poll_text(Calls& calls, int fd) {
     if ((asked.revents & bit) != 0) out += (out.empty() ? "" : "|") + std::string(name);
   }
   return out.empty() ? "none" : out;
+}
+
+std::string wait_text(Calls& calls, int set) {
+  epoll_event events[4];
+  const int count = calls.epoll_wait(set, events, 4, 0);
+  std::string out = result_text(count);
+  for (int i = 0; i < count; ++i)
+    out += " " + std::to_string(events[i].events) + "@" + std::to_string(events[i].data.u64);
+  return out + "; ";
 }
 
 Pair connected_pair(Calls& calls, std::uint16_t port) {
