@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <istream>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include "app/bench/load_programs.hpp"
@@ -115,7 +117,11 @@ class Requests {
     std::uint64_t requests = 0;
     double longest = 0;
     for (const auto& worker : workers_) {
-      rte_eal_wait_lcore(*eal.lane_lcore(worker->lane));
+      const unsigned lcore = *eal.lane_lcore(worker->lane);
+      // DPDK's wait spins, on a core that is a lane's.
+      while (rte_eal_get_lcore_state(lcore) == RUNNING)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      rte_eal_wait_lcore(lcore);
       if (!worker->outcome) return Error{"the server does not answer", "127.0.0.1"};
       requests += worker->outcome->requests;
       longest = std::max(longest, worker->outcome->seconds);
